@@ -1,0 +1,75 @@
+import { execa, type Options } from 'execa';
+import { errnoOf, OuaError } from './errors.js';
+
+/** Host programs that we run, and the Debian package that brings each. `doctor` walks this table. */
+export const hostPrograms = {
+  'qemu-storage-daemon': 'qemu-system-common',
+  'qemu-img': 'qemu-utils',
+  runc: 'runc',
+  losetup: 'mount',
+  mount: 'mount',
+  umount: 'mount',
+  blkid: 'util-linux',
+  setpriv: 'util-linux',
+  unshare: 'util-linux',
+  mke2fs: 'e2fsprogs',
+} as const;
+
+export type HostProgram = keyof typeof hostPrograms;
+
+/** The environment that host tools get: fixed, so that neither locale nor the caller's settings leak in. */
+export const toolEnvironment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
+
+/**
+ * Runs a host tool to its end and returns its standard output.
+ * No shell is involved: arguments reach the tool as they are.
+ *
+ * @throws OuaError `PROGRAM_MISSING` or `HOST_FAILED` with the tool's own last words.
+ */
+export async function runTool(
+  program: HostProgram,
+  args: readonly string[],
+  options: Options = {},
+): Promise<string> {
+  try {
+    const result = await execa(program, args, { env: toolEnvironment, extendEnv: false, ...options });
+    return typeof result.stdout === 'string' ? result.stdout : '';
+  } catch (error) {
+    throw toolError(program, args, error);
+  }
+}
+
+/**
+ * Starts a host tool that lives as long as we need it. It is killed by the kernel when this process dies
+ * (`PR_SET_PDEATHSIG`), however it dies, and it is in a session of its own so that a terminal's Ctrl-C
+ * reaches us first and lets us release things in order.
+ */
+export function startTool(program: HostProgram, args: readonly string[]) {
+  return execa('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], {
+    env: toolEnvironment,
+    extendEnv: false,
+    detached: true,
+    reject: false,
+    stdin: 'ignore',
+  });
+}
+
+function toolError(program: HostProgram, args: readonly string[], error: unknown): OuaError {
+  if (errnoOf(error) === 'ENOENT')
+    return new OuaError(
+      'PROGRAM_MISSING',
+      `the program '${program}' is not installed`,
+      `install it: apt-get install ${hostPrograms[program]}`,
+      { cause: error },
+    );
+  const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+  const words = stderr.split('\n').pop() || (error instanceof Error ? error.message : String(error));
+  return new OuaError(
+    'HOST_FAILED',
+    `${program} ${args[0] ?? ''} failed: ${words}`,
+    'run `ouassister doctor`',
+    {
+      cause: error,
+    },
+  );
+}

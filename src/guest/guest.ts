@@ -1,0 +1,127 @@
+/** utsname of the guest, uname(2). */
+export interface Uts {
+  readonly sysname: string;
+  readonly nodename: string;
+  readonly release: string;
+  readonly version: string;
+  readonly machine: string;
+  readonly domainname: string;
+}
+
+/** One thread group of the guest. Times are in the kernel's own units: nanoseconds. */
+export interface Process {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly pgrp: number;
+  readonly session: number;
+  readonly comm: string;
+  /** One letter as in proc(5) `stat` field 3. */
+  readonly state: string;
+  /** `PF_*` bits. */
+  readonly flags: number;
+  readonly kernelThread: boolean;
+  readonly uids: readonly [real: number, effective: number, saved: number, filesystem: number];
+  readonly gids: readonly [real: number, effective: number, saved: number, filesystem: number];
+  readonly groups: readonly number[];
+  readonly threads: number;
+  readonly startBootTime: bigint;
+  readonly utime: bigint;
+  readonly stime: bigint;
+  readonly cutime: bigint;
+  readonly cstime: bigint;
+  readonly minFaults: bigint;
+  readonly majFaults: bigint;
+  readonly childMinFaults: bigint;
+  readonly childMajFaults: bigint;
+  readonly priority: number;
+  readonly nice: number;
+  readonly policy: number;
+  readonly rtPriority: number;
+  readonly processor: number;
+  /** Device number as in `stat` field 7, 0 for none. */
+  readonly ttyNr: number;
+  /** Bytes; 0 for kernel threads. */
+  readonly vsize: bigint;
+  /** Pages; 0 for kernel threads. */
+  readonly rss: bigint;
+  /** NUL-separated arguments as the process has them, or undefined when their pages are not in memory. */
+  readonly cmdline: Buffer | undefined;
+  readonly capabilities: {
+    readonly inheritable: bigint;
+    readonly permitted: bigint;
+    readonly effective: bigint;
+    readonly bounding: bigint;
+    readonly ambient: bigint;
+  };
+}
+
+export interface FileSystemType {
+  readonly name: string;
+  readonly nodev: boolean;
+}
+
+export interface KernelModule {
+  readonly name: string;
+  /** Bytes of core memory as `/proc/modules` prints. */
+  readonly size: number;
+  readonly refcount: number;
+  readonly usedBy: readonly string[];
+  readonly state: 'Live' | 'Loading' | 'Unloading';
+  readonly address: bigint;
+  /** Taint letters as in `/proc/modules`, e.g. `OE`, or empty. */
+  readonly taints: string;
+}
+
+/** One mount of the initial mount namespace, in `/proc/1/mountinfo` order. */
+export interface Mount {
+  readonly id: number;
+  readonly parentId: number;
+  readonly device: { readonly major: number; readonly minor: number };
+  /** Path of the mount's root within its file system. */
+  readonly root: string;
+  readonly mountPoint: string;
+  readonly options: string;
+  readonly type: string;
+  readonly source: string;
+  readonly superOptions: string;
+  /** File system UUID in 8-4-4-4-12 form, or undefined when all zero. */
+  readonly uuid: string | undefined;
+}
+
+/** Kernel memory figures for `/proc/meminfo`, in KiB, in the file's order. */
+export type MemInfo = readonly (readonly [name: string, kib: number])[];
+
+/**
+ * The suspended guest as its own kernel saw it. Each call reads the memory image; nothing changes between
+ * two calls, because the guest stands still.
+ *
+ * All methods throw OuaError `GUEST_INCONSISTENT` when structures contradict themselves: never garbage.
+ */
+export interface Guest extends Disposable {
+  /** The whole `linux_banner`. */
+  readonly banner: string;
+  readonly uts: Uts;
+  processes(): readonly Process[];
+  fileSystemTypes(): readonly FileSystemType[];
+  modules(): readonly KernelModule[];
+  mounts(): readonly Mount[];
+  memInfo(): MemInfo;
+  /** Kernel command line, without a newline. */
+  commandLine(): string;
+  /** 8-4-4-4-12 text of `/proc/sys/kernel/random/boot_id`, or undefined when nothing has read it yet. */
+  bootId(): string | undefined;
+  /** Seconds since boot and the sum over CPUs of idle seconds, as in `/proc/uptime`. */
+  uptime(): { readonly up: number; readonly idle: number };
+  /** The guest's wall clock at the suspend: seconds since the epoch. */
+  wallClock(): number;
+  loadAverage(): readonly [number, number, number];
+  /** Possible, present and online CPU counts. */
+  cpus(): { readonly online: number; readonly present: number };
+  pidMax(): number;
+  ngroupsMax(): number;
+  /**
+   * Values of sysctls by their path below `/proc/sys`, without the trailing newline,
+   * e.g. `net/ipv6/conf/all/disable_ipv6` → `0`.
+   */
+  sysctls(): ReadonlyMap<string, string>;
+}

@@ -1,0 +1,23 @@
+/** A half-open range of guest-physical addresses, in bytes: start <= a < end. */
+export interface PhysicalRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * The guest's RAM, whatever file or process holds it. Addresses are guest-physical byte addresses
+ * (below 2^52, so plain numbers). Nothing is loaded whole; every read is bounded by its caller.
+ */
+export interface PhysicalMemory extends Disposable {
+  /** Where the bytes come from, for messages. */
+  readonly path: string;
+  /** Short name of the format, as `--memory-format` takes it. */
+  readonly format: string;
+  /** What is backed by bytes, ascending, not overlapping. */
+  readonly ranges: readonly PhysicalRange[];
+  /**
+   * Copies `length` bytes at `address`.
+   * @throws OuaError `MEMORY_HOLE` when any of them is not backed, `MEMORY_TRUNCATED` when the file ends early.
+   */
+  read(address: number, length: number): Buffer;
+}

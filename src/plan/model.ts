@@ -1,0 +1,151 @@
+/**
+ * The words of a plan, shared by its writer (the planner) and its readers (the applier, the reports).
+ * What is on disk is `schema.ts`; nothing outside `plan/` touches SQL.
+ *
+ * Paths are bytes, not text: a guest's names need not be UTF-8. All are absolute within the guest.
+ */
+
+/** SHA-256 of uncompressed bytes, 32 bytes in lower-case hex. */
+export type ContentId = string;
+
+/** What the plan was made for. An absent value was not knowable at planning; it is then not checked. */
+export interface GuestIdentity {
+  /** `linux_banner` of the suspended kernel. */
+  readonly banner: string;
+  readonly release: string;
+  readonly hostname: string;
+  /** Changes with each boot, stands still over suspend and resume. */
+  readonly bootId: string | undefined;
+  /** `/etc/machine-id`, 32 hex digits. */
+  readonly machineId: string | undefined;
+  /** UUID of the root file system. */
+  readonly rootUuid: string | undefined;
+  /** Seconds since the epoch, by the guest's clock, at the suspend. */
+  readonly suspendedAt: number;
+}
+
+export type ChangeOrder = 'log' | 'phases';
+export type ScriptPolicy = 'defer' | 'split';
+
+export interface PlanHeader {
+  readonly guest: GuestIdentity;
+  readonly policy: ScriptPolicy;
+  readonly order: ChangeOrder;
+  /** ISO 8601, host clock, when the emulation began. */
+  readonly createdAt: string;
+  /** Version of the program that wrote the plan. */
+  readonly createdBy: string;
+}
+
+/** One command of the update, in order. */
+export interface CommandRecord {
+  readonly argv: readonly string[];
+  readonly exitStatus: number;
+  readonly seconds: number;
+}
+
+export interface PackageChange {
+  readonly name: string;
+  readonly architecture: string;
+  /** undefined: newly installed. */
+  readonly from: string | undefined;
+  /** undefined: removed. */
+  readonly to: string | undefined;
+}
+
+export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'char' | 'block';
+
+/** A time of the emulation's "now" becomes the guest's now at apply. */
+export type Timestamp = 'now' | { readonly seconds: number; readonly nanoseconds: number };
+
+/** Everything about an inode that a replay must bring back. */
+export interface FileState {
+  readonly type: FileType;
+  /** Permission bits with setuid, setgid and sticky: `st_mode & 07777`. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: Timestamp;
+  readonly xattrs: readonly (readonly [name: string, value: Buffer])[];
+  /** Regular files. */
+  readonly content?: ContentId;
+  readonly size?: number;
+  /** Symbolic links: the raw target. */
+  readonly target?: Buffer;
+  /** Devices. */
+  readonly device?: { readonly major: number; readonly minor: number };
+}
+
+/** What must be found at a path before the first write. */
+export type Precondition =
+  | { readonly type: 'absent' }
+  | {
+      readonly type: FileType;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+      /** Regular files. */
+      readonly content?: ContentId;
+      /** Symbolic links. */
+      readonly target?: Buffer;
+    };
+
+/**
+ * One change of a file set, in an order in which they can be applied: a directory before what is in it,
+ * removals of children before their directory.
+ */
+export type FileChange = { readonly path: Buffer } & (
+  | { readonly action: 'put'; readonly state: FileState }
+  /** Another name of an inode that is already in place at `to`. */
+  | { readonly action: 'link'; readonly to: Buffer }
+  | { readonly action: 'remove' }
+);
+
+export type ScriptKind = 'preinst' | 'prerm' | 'postinst' | 'postrm';
+
+export interface ScriptCall {
+  readonly kind: ScriptKind;
+  readonly package: string;
+  /** The path as given to execve. */
+  readonly path: Buffer;
+  readonly content: ContentId;
+  readonly argv: readonly Buffer[];
+  /** `NAME=value`, as given to execve. */
+  readonly environment: readonly Buffer[];
+  readonly cwd: Buffer;
+  /** Index into the commands. */
+  readonly command: number;
+}
+
+/** One entry of the log at replay, numbered from 0 without gaps. */
+export type Step =
+  | { readonly kind: 'files'; readonly changes: readonly FileChange[] }
+  | { readonly kind: 'script'; readonly call: ScriptCall }
+  /** `dpkg --triggers-only --pending`: work that deferred scripts queue for other packages. */
+  | { readonly kind: 'triggers' };
+
+/** One path of the shadow `/proc` and who read it. */
+export interface ProcRead {
+  readonly path: string;
+  /** `comm` of the reader. */
+  readonly reader: string;
+  readonly count: number;
+  readonly found: boolean;
+}
+
+/** One program that the update executed offline. */
+export interface Execution {
+  readonly pid: number;
+  readonly parent: number;
+  readonly path: Buffer;
+  readonly argv: readonly Buffer[];
+  readonly command: number;
+  /** Redirected to the stub. */
+  readonly redirected: boolean;
+}
+
+/** Something that a reader of the plan should know: an unknown, a limit, a decision taken. */
+export interface Note {
+  readonly code: string;
+  readonly text: string;
+}
