@@ -1,0 +1,36 @@
+import type { ScriptKind } from '../plan/model.js';
+
+/** A maintainer script as dpkg names it on disk (Debian Policy 6.1, dpkg(1) FILES). */
+export interface MaintainerScript {
+  readonly kind: ScriptKind;
+  /** Package name without its architecture qualifier. */
+  readonly package: string;
+}
+
+const adminDirectory = '/var/lib/dpkg';
+/** Installed packages: `<package>.<kind>`, or `<package>:<arch>.<kind>` for Multi-Arch: same. */
+const installed = new RegExp(
+  `^${adminDirectory}/info/([^/:]+)(?::[^/]+)?\\.(preinst|prerm|postinst|postrm)$`,
+);
+/** The package that is being unpacked: its control files lie in a temporary directory. */
+const unpacking = new RegExp(`^${adminDirectory}/tmp\\.ci/(preinst|prerm|postinst|postrm)$`);
+
+/**
+ * Tells whether an execve(2) runs a maintainer script, and which.
+ *
+ * dpkg executes scripts by these two forms of path and no other; the package of one in the temporary
+ * control directory is named only by `DPKG_MAINTSCRIPT_PACKAGE`, which dpkg always sets.
+ *
+ * @param path absolute and normalised, as the tracee sees it
+ * @param environment `NAME=value` entries of the call
+ */
+export function maintainerScript(path: string, environment: readonly Buffer[]): MaintainerScript | undefined {
+  const known = installed.exec(path);
+  if (known) return { package: known[1]!, kind: known[2] as ScriptKind };
+  const fresh = unpacking.exec(path);
+  if (!fresh) return undefined;
+  const prefix = 'DPKG_MAINTSCRIPT_PACKAGE=';
+  const owner = environment.find((entry) => entry.subarray(0, prefix.length).equals(Buffer.from(prefix)));
+  if (!owner) return undefined;
+  return { package: owner.subarray(prefix.length).toString(), kind: fresh[1] as ScriptKind };
+}
