@@ -53,6 +53,61 @@ export interface Process {
     readonly bounding: bigint;
     readonly ambient: bigint;
   };
+  /** Absent when it was not read: the files that show it then leave it out or show what an unprivileged reader sees. */
+  readonly detail?: ProcessDetail;
+}
+
+/**
+ * The rest of what `/proc/<pid>/stat` and `status` show (fs/proc/array.c). Signal sets have bit n-1 for signal n.
+ */
+export interface ProcessDetail {
+  /** Foreground process group of the terminal; -1 without one. */
+  readonly ttyPgrp: number;
+  /** Soft RLIMIT_RSS, bytes. */
+  readonly rssLimit: bigint;
+  /** Signal that the parent gets at exit; -1 for threads. */
+  readonly exitSignal: number;
+  /** `task.pending`, `signal.shared_pending`, `task.blocked`, and the dispositions in `sighand`. */
+  readonly signals: {
+    readonly pending: bigint;
+    readonly sharedPending: bigint;
+    readonly blocked: bigint;
+    readonly ignored: bigint;
+    readonly caught: bigint;
+  };
+  /** Block I/O delay in clock ticks; guest CPU times in nanoseconds. */
+  readonly blockDelay: bigint;
+  readonly guestTime: bigint;
+  readonly childGuestTime: bigint;
+  /** `fs.umask`; undefined for a task without `fs`. */
+  readonly umask: number | undefined;
+  /** `files.fdt.max_fds`, 0 for a task without files. */
+  readonly fdSize: number;
+  readonly voluntarySwitches: bigint;
+  readonly involuntarySwitches: bigint;
+  readonly noNewPrivs: boolean;
+  /** `task.seccomp.mode` and `filter_count`. */
+  readonly seccompMode: number;
+  readonly seccompFilters: number;
+  /** Figures of the address space in KiB, undefined for kernel threads. */
+  readonly memory:
+    | {
+        readonly peak: number;
+        readonly size: number;
+        readonly locked: number;
+        readonly pinned: number;
+        readonly highWaterRss: number;
+        readonly rssAnon: number;
+        readonly rssFile: number;
+        readonly rssShmem: number;
+        readonly data: number;
+        readonly stack: number;
+        readonly text: number;
+        readonly library: number;
+        readonly pageTables: number;
+        readonly swap: number;
+      }
+    | undefined;
 }
 
 export interface FileSystemType {
