@@ -1,0 +1,20 @@
+#include "abi.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+static const struct {
+  const char *name;
+  size_t size;
+} structs[] = {
+    {"pointer", sizeof(void *)},
+};
+
+int32_t oua_abi_version(void) { return OUA_ABI_VERSION; }
+
+int32_t oua_struct_size(const char *name) {
+  for (size_t i = 0; i < sizeof structs / sizeof *structs; i++)
+    if (strcmp(structs[i].name, name) == 0) return (int32_t)structs[i].size;
+  return -ENOENT;
+}
