@@ -1,0 +1,66 @@
+/**
+ * The one table of what the shim exports. Both back ends are built from it, and `Shim` is typed by it: to add
+ * a function, declare it in a header of native-shim with `OUA_EXPORT` and add its row here.
+ *
+ * Every function returns a value ≥ 0, or `-errno` (see `check` in shim.ts).
+ */
+
+/**
+ * What may cross the boundary, the smallest set that both FFI libraries carry the same way:
+ *
+ * | kind      | C                  | JavaScript                                                       |
+ * |-----------|--------------------|------------------------------------------------------------------|
+ * | `i32`     | `int32_t`          | number                                                           |
+ * | `i64`     | `int64_t`          | number, a safe integer                                           |
+ * | `address` | `int64_t`          | bigint: a tracee's address or another full 64-bit value          |
+ * | `string`  | `const char *`     | string without NUL, as UTF-8; what need not be text goes as bytes |
+ * | `bytes`   | `uint8_t *`        | Uint8Array, read and written in place; pass its length beside it |
+ */
+export type ArgumentKind = 'i32' | 'i64' | 'address' | 'string' | 'bytes';
+export type ResultKind = 'i32' | 'i64';
+
+export type Signature = readonly [result: ResultKind, ...arguments_: ArgumentKind[]];
+
+/** Raise together with OUA_ABI_VERSION in native-shim/abi.h. */
+export const abiVersion = 1;
+
+export const signatures = {
+  oua_abi_version: ['i32'],
+  oua_struct_size: ['i32', 'string'],
+} as const satisfies Record<string, Signature>;
+
+/** Bytes of every record that crosses the boundary packed in a buffer; compared with the shim's own at load. */
+export const structSizes = {
+  pointer: 8,
+} as const satisfies Record<string, number>;
+
+interface JsTypes {
+  i32: number;
+  i64: number;
+  address: bigint;
+  string: string;
+  bytes: Uint8Array;
+}
+
+type JsArguments<A extends readonly unknown[]> = {
+  -readonly [K in keyof A]: A[K] extends ArgumentKind ? JsTypes[A[K]] : never;
+};
+
+/** The JavaScript function for one row of a signature table. */
+export type ShimFunction<S extends Signature> = S extends readonly [
+  ResultKind,
+  ...infer A extends ArgumentKind[],
+]
+  ? (...args: JsArguments<A>) => number
+  : never;
+
+/** All functions of a signature table. */
+export type Functions<T extends Readonly<Record<string, Signature>>> = {
+  readonly [K in keyof T]: ShimFunction<T[K]>;
+};
+
+/**
+ * Opens a shared library and binds every function of `table`. Throws when the library does not load; a missing
+ * function throws at once or at its first call, as the FFI library has it.
+ */
+export type Backend = <T extends Readonly<Record<string, Signature>>>(path: string, table: T) => Functions<T>;
