@@ -1,0 +1,354 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { deflate } from 'node:zlib';
+import Database from 'better-sqlite3';
+import { errnoOf, OuaError } from '../base/errors.js';
+import { digestPlan } from './digest.js';
+import type {
+  CommandRecord,
+  ContentId,
+  Execution,
+  FileChange,
+  Note,
+  PackageChange,
+  PlanHeader,
+  Precondition,
+  ProcRead,
+  ScriptCall,
+  Step,
+} from './model.js';
+import { applicationId, chunkSize, formatVersion, tables } from './schema.js';
+
+/** Where a content comes from: all of it, or pieces of any size. */
+export type ContentSource = Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+/** A transaction this big is committed; the next write opens another. */
+const batchOperations = 20_000;
+const batchBytes = 64 << 20;
+
+/** Compressed pieces are kept only when they save at least this share. */
+const worthwhile = 0.95;
+
+const compress = promisify<Uint8Array, { level: number }, Buffer>(deflate);
+
+/**
+ * Writes a plan beside its final name and renames it when it is complete. A plan that is not finished
+ * (disposed, abandoned) leaves nothing; one whose writer was killed leaves a file that readers refuse.
+ */
+export class PlanWriter implements AsyncDisposable {
+  readonly #path: string;
+  readonly #partial: string;
+  readonly #database: Database.Database;
+  readonly #statements = new Map<string, Database.Statement>();
+  readonly #contents = new Map<ContentId, number>();
+  readonly #counts = { command: 0, step: 0, execution: 0, note: 0 };
+  #operations = 0;
+  #bytes = 0;
+  #open = true;
+
+  private constructor(path: string, partial: string, database: Database.Database) {
+    this.#path = path;
+    this.#partial = partial;
+    this.#database = database;
+  }
+
+  /**
+   * Begins a plan. The file is readable by its owner only: a plan holds the guest's files.
+   *
+   * @throws OuaError `FILE_EXISTS` when `path` is taken, `FILE_MISSING` when its directory is not there.
+   */
+  static create(path: string, header: PlanHeader): PlanWriter {
+    if (existsSync(path))
+      throw new OuaError('FILE_EXISTS', `${path} exists`, 'choose another name, or remove the file');
+    const partial = `${path}.${randomBytes(4).toString('hex')}.partial`;
+    createEmpty(partial, path);
+    const database = new Database(partial);
+    try {
+      database.pragma(`application_id = ${applicationId}`);
+      database.pragma(`user_version = ${formatVersion}`);
+      database.pragma('journal_mode = WAL');
+      // Nothing of the file counts until finish(), which makes it durable as a whole.
+      database.pragma('synchronous = OFF');
+      database.pragma('foreign_keys = ON');
+      const writer = new PlanWriter(path, partial, database);
+      for (const definition of Object.values(tables)) database.exec(definition);
+      database.exec('BEGIN');
+      writer.#header(header);
+      return writer;
+    } catch (error) {
+      database.close();
+      removePartial(partial);
+      throw error;
+    }
+  }
+
+  /** Appends a command; its index is its position among the calls of this method. */
+  command(record: CommandRecord): void {
+    const number = this.#counts.command++;
+    this.#insert('command', { number, exit_status: record.exitStatus, seconds: record.seconds });
+    this.#insertList('command_argument', 'command', number, record.argv);
+  }
+
+  /** Adds packages that changed. Each name and architecture may come once. */
+  packages(changes: readonly PackageChange[]): void {
+    for (const change of changes)
+      this.#insert('package', {
+        name: change.name,
+        architecture: change.architecture,
+        version_from: change.from ?? null,
+        version_to: change.to ?? null,
+      });
+  }
+
+  /** Whether a content is stored already. */
+  hasContent(id: ContentId): boolean {
+    return this.#contents.has(id);
+  }
+
+  /**
+   * Stores a content once; a second call with the same id reads nothing. Must come before the step that
+   * uses it. At most a few chunks are in memory at a time.
+   *
+   * @throws OuaError `TRACE_FAILED` when the bytes are not those that `id` and `size` name: the file changed while it was read.
+   */
+  async putContent(id: ContentId, source: ContentSource, size: number): Promise<void> {
+    if (this.#contents.has(id)) return;
+    const content = this.#contents.size + 1;
+    this.#contents.set(id, content);
+    this.#insert('content', { id: content, sha256: Buffer.from(id, 'hex'), size });
+    const hash = createHash('sha256');
+    let total = 0;
+    let position = 0;
+    let compressible = true;
+    for await (const chunk of chunks(source)) {
+      hash.update(chunk);
+      total += chunk.length;
+      const packed: Uint8Array = compressible ? await compress(chunk, { level: 3 }) : chunk;
+      compressible = packed.length <= chunk.length * worthwhile;
+      const bytes = compressible ? packed : chunk;
+      const encoding = compressible ? 'zlib' : 'plain';
+      this.#insert('content_chunk', { content, position: position++, encoding, bytes }, bytes.length);
+    }
+    if (total !== size || hash.digest('hex') !== id)
+      throw new OuaError('TRACE_FAILED', `content ${id} changed while it was read`, 'plan again');
+  }
+
+  /** Appends a step of the log. The contents that it names must be stored. */
+  step(step: Step): void {
+    const number = this.#counts.step++;
+    this.#insert('step', { number, kind: step.kind });
+    if (step.kind === 'files') step.changes.forEach((change, at) => this.#change(number, at, change));
+    if (step.kind === 'script') this.#scriptCall(number, step.call);
+  }
+
+  /** States what must be at a path before the first write. Each path may come once. */
+  precondition(path: Buffer, precondition: Precondition): void {
+    const found = precondition.type === 'absent' ? undefined : precondition;
+    this.#insert('precondition', {
+      path,
+      type: precondition.type,
+      mode: found?.mode ?? null,
+      uid: found?.uid ?? null,
+      gid: found?.gid ?? null,
+      sha256: found?.content === undefined ? null : Buffer.from(found.content, 'hex'),
+      target: found?.target ?? null,
+    });
+  }
+
+  execution(execution: Execution): void {
+    const number = this.#counts.execution++;
+    this.#insert('execution', {
+      number,
+      pid: execution.pid,
+      parent: execution.parent,
+      path: execution.path,
+      command: execution.command,
+      redirected: Number(execution.redirected),
+    });
+    this.#insertList('execution_argument', 'execution', number, execution.argv);
+  }
+
+  /** Adds reads of a path by a reader. Each path, reader and outcome may come once. */
+  procRead(read: ProcRead): void {
+    this.#insert('proc_read', { ...read, found: Number(read.found) });
+  }
+
+  note(note: Note): void {
+    this.#insert('note', { number: this.#counts.note++, code: note.code, text: note.text });
+  }
+
+  /** Completes the plan, makes it durable and gives it its name. Returns the plan's digest in hex. */
+  finish(): string {
+    const digest = digestPlan(this.#database);
+    this.#write(() => {
+      this.#database.prepare('UPDATE plan SET complete = 1, digest = ?').run(digest);
+      this.#database.exec('COMMIT');
+      this.#database.pragma('wal_checkpoint(TRUNCATE)');
+      this.#database.pragma('journal_mode = DELETE');
+    });
+    this.#close();
+    synchronize(this.#partial);
+    renameSync(this.#partial, this.#path);
+    synchronize(dirname(this.#path));
+    return digest.toString('hex');
+  }
+
+  /** Drops the plan; nothing is left of it. Does nothing after `finish()`. */
+  abandon(): void {
+    if (!this.#open) return;
+    this.#close();
+    removePartial(this.#partial);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.abandon();
+    return Promise.resolve();
+  }
+
+  #close(): void {
+    this.#open = false;
+    this.#database.close();
+  }
+
+  #header(header: PlanHeader): void {
+    this.#insert('plan', {
+      id: 0,
+      complete: 0,
+      digest: null,
+      policy: header.policy,
+      change_order: header.order,
+      created_at: header.createdAt,
+      created_by: header.createdBy,
+      banner: header.guest.banner,
+      release: header.guest.release,
+      hostname: header.guest.hostname,
+      boot_id: header.guest.bootId ?? null,
+      machine_id: header.guest.machineId ?? null,
+      root_uuid: header.guest.rootUuid ?? null,
+      suspended_at: header.guest.suspendedAt,
+    });
+  }
+
+  #change(step: number, position: number, change: FileChange): void {
+    const state = change.action === 'put' ? change.state : undefined;
+    const mtime = state === undefined || state.mtime === 'now' ? undefined : state.mtime;
+    this.#insert('file_change', {
+      step,
+      position,
+      path: change.path,
+      action: change.action,
+      link_to: change.action === 'link' ? change.to : null,
+      type: state?.type ?? null,
+      mode: state?.mode ?? null,
+      uid: state?.uid ?? null,
+      gid: state?.gid ?? null,
+      mtime_seconds: mtime?.seconds ?? null,
+      mtime_nanoseconds: mtime?.nanoseconds ?? null,
+      content: state?.content === undefined ? null : this.#contentNumber(state.content),
+      target: state?.target ?? null,
+      major: state?.device?.major ?? null,
+      minor: state?.device?.minor ?? null,
+    });
+    for (const [name, value] of state?.xattrs ?? [])
+      this.#insert('file_xattr', { step, position, name, value });
+  }
+
+  #scriptCall(step: number, call: ScriptCall): void {
+    this.#insert('script_call', {
+      step,
+      kind: call.kind,
+      package: call.package,
+      path: call.path,
+      content: this.#contentNumber(call.content),
+      cwd: call.cwd,
+      command: call.command,
+    });
+    this.#insertList('script_argument', 'step', step, call.argv);
+    this.#insertList('script_environment', 'step', step, call.environment);
+  }
+
+  #contentNumber(id: ContentId): number {
+    const number = this.#contents.get(id);
+    if (number === undefined) throw new Error(`content ${id} is used before it is stored`);
+    return number;
+  }
+
+  #insertList(table: string, owner: string, number: number, values: readonly (string | Buffer)[]): void {
+    values.forEach((value, position) => this.#insert(table, { [owner]: number, position, value }));
+  }
+
+  #insert(table: string, row: Record<string, unknown>, bytes = 0): void {
+    let statement = this.#statements.get(table);
+    if (!statement) {
+      const names = Object.keys(row);
+      statement = this.#database.prepare(
+        `INSERT INTO "${table}" (${names.join(', ')}) VALUES (${names.map((name) => `@${name}`).join(', ')})`,
+      );
+      this.#statements.set(table, statement);
+    }
+    this.#operations += 1;
+    this.#bytes += bytes;
+    this.#write(() => {
+      statement.run(row);
+      if (this.#operations < batchOperations && this.#bytes < batchBytes) return;
+      this.#database.exec('COMMIT; BEGIN');
+      this.#operations = this.#bytes = 0;
+    });
+  }
+
+  #write(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof Database.SqliteError) || error.code !== 'SQLITE_FULL') throw error;
+      throw new OuaError(
+        'DISK_FULL',
+        `no space left to write ${this.#path}`,
+        'free some space, or give another --output',
+        { cause: error },
+      );
+    }
+  }
+}
+
+/** Cuts a source into pieces of exactly `chunkSize` bytes, the last one excepted. */
+async function* chunks(source: ContentSource): AsyncGenerator<Uint8Array> {
+  const pieces = source instanceof Uint8Array ? [source] : source;
+  let pending = Buffer.alloc(0);
+  for await (const piece of pieces) {
+    let rest =
+      pending.length > 0
+        ? Buffer.concat([pending, piece])
+        : Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+    for (; rest.length >= chunkSize; rest = rest.subarray(chunkSize)) yield rest.subarray(0, chunkSize);
+    pending = Buffer.from(rest);
+  }
+  if (pending.length > 0) yield pending;
+}
+
+function createEmpty(partial: string, path: string): void {
+  try {
+    closeSync(openSync(partial, 'wx', 0o600));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT')
+      throw new OuaError('FILE_MISSING', `the directory of ${path} does not exist`, 'create it first', {
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+function removePartial(partial: string): void {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${partial}${suffix}`, { force: true });
+}
+
+function synchronize(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
