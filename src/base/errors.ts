@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /**
  * Every way this program refuses or fails: a stable code, the process exit status it leads to, and what
  * happened in one line. Codes are part of the public interface: scripts match on them.
@@ -90,5 +92,8 @@ export class OuaError extends Error {
 
 /** The errno name of a Node system error (`'ENOENT'`, …), or undefined for any other value. */
 export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  // Not `instanceof`: Node's own errors may come from another realm than this module (jest runs tests in one).
+  return types.isNativeError(error) && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
 }
