@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { inflateSync } from 'node:zlib';
 import Database from 'better-sqlite3';
-import type { z } from 'zod';
+import { z } from 'zod';
+import { errnoOf } from '../base/errors.js';
 import { checkDatabase, checkHeader, damaged } from './check.js';
 import type {
   CommandRecord,
@@ -306,15 +307,12 @@ function inflate(bytes: Buffer): Buffer {
   return inflateSync(bytes, { maxOutputLength: chunkSize });
 }
 
-/** SQLite, zlib and zod each complain in their own words of a damaged file; ours go through as they are. */
+/** SQLite, zlib and zod each complain of a damaged file in their own words. */
 function translate(path: string, error: unknown): unknown {
-  const foreign =
-    error instanceof Error &&
-    (error instanceof Database.SqliteError ||
-      error.name === 'ZodError' ||
-      'errno' in error ||
-      error instanceof RangeError);
-  return foreign
-    ? damaged(path, error.name === 'ZodError' ? 'a row has impossible values' : error.message, error)
-    : error;
+  if (error instanceof Database.SqliteError) return damaged(path, error.message, error);
+  if (error instanceof z.ZodError) return damaged(path, 'a row has impossible values', error);
+  // zlib's errors have a code; a mistake of ours (a TypeError, an OuaError) goes through as it is.
+  if (errnoOf(error)?.match(/^Z_|^ERR_BUFFER_TOO_LARGE$/))
+    return damaged(path, 'a content does not unpack', error);
+  return error;
 }

@@ -77,7 +77,7 @@ export const tables = {
     path BLOB NOT NULL CHECK (substr(path, 1, 1) = x'2f'),
     action TEXT NOT NULL CHECK (action IN ('put', 'link', 'remove')),
     link_to BLOB CHECK ((action = 'link') = (link_to IS NOT NULL)),
-    type TEXT CHECK (type IN (${oneOf(fileTypes)}) AND action = 'put'),
+    type TEXT CHECK (type IN (${oneOf(fileTypes)})),
     mode INTEGER CHECK (mode BETWEEN 0 AND 4095),
     uid INTEGER CHECK (uid BETWEEN 0 AND 4294967295),
     gid INTEGER CHECK (gid BETWEEN 0 AND 4294967295),
@@ -130,8 +130,8 @@ export const tables = {
     mode INTEGER CHECK (mode BETWEEN 0 AND 4095),
     uid INTEGER CHECK (uid BETWEEN 0 AND 4294967295),
     gid INTEGER CHECK (gid BETWEEN 0 AND 4294967295),
-    sha256 BLOB CHECK (length(sha256) = 32 AND type = 'file'),
-    target BLOB CHECK (type = 'symlink'),
+    sha256 BLOB CHECK (sha256 IS NULL OR (length(sha256) = 32 AND type = 'file')),
+    target BLOB CHECK (target IS NULL OR type = 'symlink'),
     CHECK ((type <> 'absent') = (mode IS NOT NULL AND uid IS NOT NULL AND gid IS NOT NULL))
   ) STRICT, WITHOUT ROWID`,
   execution: `CREATE TABLE execution (

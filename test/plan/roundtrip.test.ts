@@ -1,0 +1,194 @@
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import type { FileChange, FileState, Precondition, Step } from '../../src/plan/model.js';
+import { PlanReader } from '../../src/plan/reader.js';
+import { PlanWriter } from '../../src/plan/writer.js';
+import { contentId, readPlan, refusal, samplePlan, writePlan, type PlanData } from './sample.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'oua-plan-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const bytes = fc.uint8Array({ maxLength: 40 }).map((value) => Buffer.from(value));
+const path = bytes.map((value) => Buffer.concat([Buffer.from('/'), value]));
+const owner = { mode: fc.nat(0o7777), uid: fc.nat(0xffffffff), gid: fc.nat(0xffffffff) };
+const contents = fc.uniqueArray(bytes, { minLength: 1, maxLength: 5, selector: contentId });
+
+function state(stored: readonly Buffer[]): fc.Arbitrary<FileState> {
+  const common = {
+    ...owner,
+    mtime: fc.oneof(
+      fc.constant('now' as const),
+      fc.record({ seconds: fc.maxSafeInteger(), nanoseconds: fc.nat(999_999_999) }),
+    ),
+    xattrs: fc
+      .uniqueArray(fc.tuple(fc.string(), bytes), { maxLength: 3, selector: ([name]) => name })
+      .map((list) => list.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))),
+  };
+  const content = fc.constantFrom(...stored);
+  return fc.oneof(
+    fc.record({ type: fc.constant('file' as const), ...common, content }).map((value) => ({
+      ...value,
+      content: contentId(value.content),
+      size: value.content.length,
+    })),
+    fc.record({ type: fc.constantFrom('directory' as const, 'fifo' as const, 'socket' as const), ...common }),
+    fc.record({ type: fc.constant('symlink' as const), ...common, target: bytes }),
+    fc.record({
+      type: fc.constantFrom('char' as const, 'block' as const),
+      ...common,
+      device: fc.record({ major: fc.nat(), minor: fc.nat() }),
+    }),
+  );
+}
+
+function step(stored: readonly Buffer[], commands: number): fc.Arbitrary<Step> {
+  const change: fc.Arbitrary<FileChange> = fc.oneof(
+    fc.record({ action: fc.constant('put' as const), path, state: state(stored) }),
+    fc.record({ action: fc.constant('link' as const), path, to: path }),
+    fc.record({ action: fc.constant('remove' as const), path }),
+  );
+  const call = fc.record({
+    kind: fc.constantFrom('preinst' as const, 'prerm' as const, 'postinst' as const, 'postrm' as const),
+    package: fc.string(),
+    path: bytes,
+    content: fc.constantFrom(...stored.map(contentId)),
+    argv: fc.array(bytes),
+    environment: fc.array(bytes),
+    cwd: bytes,
+    command: fc.nat(commands - 1),
+  });
+  return fc.oneof(
+    fc.record({ kind: fc.constant('files' as const), changes: fc.array(change, { maxLength: 8 }) }),
+    fc.record({ kind: fc.constant('script' as const), call }),
+    fc.constant({ kind: 'triggers' as const }),
+  );
+}
+
+const precondition: fc.Arbitrary<Precondition> = fc.oneof(
+  fc.constant({ type: 'absent' as const }),
+  fc.record({ type: fc.constant('directory' as const), ...owner }),
+  fc.record({ type: fc.constant('file' as const), ...owner, content: bytes.map(contentId) }),
+  fc.record({ type: fc.constant('symlink' as const), ...owner, target: bytes }),
+);
+
+const plan: fc.Arbitrary<PlanData> = contents.chain((stored) =>
+  fc.record({
+    header: fc.constant(samplePlan.header),
+    commands: fc.constant(samplePlan.commands),
+    packages: fc.constant(samplePlan.packages),
+    contents: fc.constant(stored),
+    steps: fc.array(step(stored, samplePlan.commands.length), { maxLength: 6 }),
+    preconditions: fc
+      .uniqueArray(fc.tuple(path, precondition), { maxLength: 5, selector: ([at]) => at.toString('hex') })
+      .map((list) => list.sort(([a], [b]) => Buffer.compare(a, b))),
+    executions: fc.constant(samplePlan.executions),
+    procReads: fc.constant(samplePlan.procReads),
+    notes: fc.array(fc.record({ code: fc.string(), text: fc.string({ unit: 'binary' }) }), { maxLength: 3 }),
+  }),
+);
+
+describe('a plan', () => {
+  test('comes back as it was written', async () => {
+    const file = join(folder, 'sample');
+    const digest = await writePlan(file, samplePlan);
+    using reader = PlanReader.open(file);
+    expect(readPlan(reader, samplePlan.contents)).toEqual(samplePlan);
+    expect(reader.digest).toBe(digest);
+    expect(reader.summary()).toEqual({
+      commands: 2,
+      packages: 3,
+      steps: 4,
+      changes: 8,
+      scripts: 1,
+      preconditions: 3,
+      executions: 2,
+      contents: 3,
+      contentBytes: 5017,
+    });
+  });
+
+  test('comes back whatever it holds', async () => {
+    let number = 0;
+    await fc.assert(
+      fc.asyncProperty(plan, async (data) => {
+        const file = join(folder, String(number++));
+        await writePlan(file, data);
+        using reader = PlanReader.open(file);
+        expect(readPlan(reader, data.contents)).toEqual(data);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('has the same digest when it says the same', async () => {
+    const first = await writePlan(join(folder, 'a'), samplePlan);
+    const second = await writePlan(join(folder, 'b'), samplePlan);
+    const other = await writePlan(join(folder, 'c'), { ...samplePlan, notes: [] });
+    expect(second).toBe(first);
+    expect(other).not.toBe(first);
+  });
+
+  test('is one file that only its owner can read', async () => {
+    await writePlan(join(folder, 'plan'), samplePlan);
+    expect(readdirSync(folder)).toEqual(['plan']);
+    expect(statSync(join(folder, 'plan')).mode & 0o777).toBe(0o600);
+  });
+
+  test('keeps contents bigger than a chunk, compressed when that helps', async () => {
+    const size = 5 * (1 << 20) + 17;
+    const dull = Buffer.alloc(size, 'dull');
+    const noise = Buffer.from(Array.from({ length: size }, (_, at) => (at * 2654435761) >>> (at % 23)));
+    const file = join(folder, 'plan');
+    await writePlan(file, { ...samplePlan, contents: [...samplePlan.contents, dull, noise] });
+    using reader = PlanReader.open(file);
+    expect(reader.content(contentId(dull)).equals(dull)).toBe(true);
+    expect(reader.content(contentId(noise)).equals(noise)).toBe(true);
+    expect(statSync(file).size).toBeLessThan(1.5 * size);
+  });
+
+  test('takes a content in pieces of any size, once', async () => {
+    const content = Buffer.alloc(3_000_000, 'piece by piece');
+    const file = join(folder, 'plan');
+    await using writer = PlanWriter.create(file, samplePlan.header);
+    const pieces = function* () {
+      for (let at = 0; at < content.length; at += 70_001) yield content.subarray(at, at + 70_001);
+    };
+    await writer.putContent(contentId(content), pieces(), content.length);
+    await writer.putContent(contentId(content), [Buffer.from('not read again')], content.length);
+    expect(writer.hasContent(contentId(content))).toBe(true);
+    writer.finish();
+    using reader = PlanReader.open(file);
+    expect(reader.content(contentId(content)).equals(content)).toBe(true);
+  });
+});
+
+describe('a writer', () => {
+  test('leaves nothing of a plan that is not finished', async () => {
+    {
+      await using writer = PlanWriter.create(join(folder, 'plan'), samplePlan.header);
+      writer.note({ code: 'NEVER', text: 'read' });
+    }
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('refuses a content that is not what it is called', async () => {
+    await using writer = PlanWriter.create(join(folder, 'plan'), samplePlan.header);
+    const content = Buffer.from('one');
+    await expect(writer.putContent(contentId(content), Buffer.from('two'), 3)).rejects.toMatchObject({
+      code: 'TRACE_FAILED',
+    });
+  });
+
+  test('refuses to overwrite, and to write where there is no directory', async () => {
+    await writePlan(join(folder, 'plan'), samplePlan);
+    expect(refusal(() => PlanWriter.create(join(folder, 'plan'), samplePlan.header))).toBe('FILE_EXISTS');
+    expect(refusal(() => PlanWriter.create(join(folder, 'no', 'plan'), samplePlan.header))).toBe(
+      'FILE_MISSING',
+    );
+  });
+});

@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto';
+import { OuaError } from '../../src/base/errors.js';
+import type {
+  CommandRecord,
+  Execution,
+  FileChange,
+  Note,
+  PackageChange,
+  PlanHeader,
+  Precondition,
+  ProcRead,
+  Step,
+} from '../../src/plan/model.js';
+import type { PlanReader } from '../../src/plan/reader.js';
+import { PlanWriter } from '../../src/plan/writer.js';
+
+/** Everything that a plan can hold, as plain values: what goes in is compared with what comes out. */
+export interface PlanData {
+  readonly header: PlanHeader;
+  readonly commands: readonly CommandRecord[];
+  readonly packages: readonly PackageChange[];
+  readonly contents: readonly Buffer[];
+  readonly steps: readonly Step[];
+  readonly preconditions: readonly (readonly [Buffer, Precondition])[];
+  readonly executions: readonly Execution[];
+  readonly procReads: readonly ProcRead[];
+  readonly notes: readonly Note[];
+}
+
+export const contentId = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
+
+/** The code with which an action is refused; `undefined` when it goes through. */
+export function refusal(action: () => unknown): string | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    if (error instanceof OuaError) return error.code;
+    throw error;
+  }
+}
+
+export async function writePlan(path: string, data: PlanData): Promise<string> {
+  await using writer = PlanWriter.create(path, data.header);
+  for (const command of data.commands) writer.command(command);
+  writer.packages(data.packages);
+  for (const content of data.contents) await writer.putContent(contentId(content), content, content.length);
+  for (const step of data.steps) writer.step(step);
+  for (const [at, precondition] of data.preconditions) writer.precondition(at, precondition);
+  for (const execution of data.executions) writer.execution(execution);
+  for (const read of data.procReads) writer.procRead(read);
+  for (const note of data.notes) writer.note(note);
+  return writer.finish();
+}
+
+export function readPlan(reader: PlanReader, contents: readonly Buffer[]): PlanData {
+  return {
+    header: reader.header,
+    commands: reader.commands(),
+    packages: reader.packages(),
+    contents: contents.map((content) => reader.content(contentId(content))),
+    steps: [...reader.steps()],
+    preconditions: [...reader.preconditions()],
+    executions: [...reader.executions()],
+    procReads: reader.procReads(),
+    notes: reader.notes(),
+  };
+}
+
+const shell = Buffer.from('#!/bin/sh\nexit 0\n');
+const page = Buffer.alloc(5000, 'all work and no play\n');
+const empty = Buffer.alloc(0);
+const now = { uid: 0, gid: 0, mtime: 'now', xattrs: [] } as const;
+
+const changes: FileChange[] = [
+  { action: 'put', path: Buffer.from('/opt/site'), state: { ...now, type: 'directory', mode: 0o755 } },
+  {
+    action: 'put',
+    path: Buffer.from('/opt/site/page'),
+    state: {
+      type: 'file',
+      mode: 0o4755,
+      uid: 33,
+      gid: 4_000_000_000,
+      mtime: { seconds: 1_700_000_000, nanoseconds: 123_456_789 },
+      xattrs: [
+        ['security.capability', Buffer.from('0100000200200000000000000000000000000000', 'hex')],
+        ['user.note', empty],
+      ],
+      content: contentId(page),
+      size: page.length,
+    },
+  },
+  { action: 'link', path: Buffer.from([0x2f, 0xff, 0xfe]), to: Buffer.from('/opt/site/page') },
+  {
+    action: 'put',
+    path: Buffer.from('/opt/site/empty'),
+    state: { ...now, type: 'file', mode: 0o600, content: contentId(empty), size: 0 },
+  },
+  {
+    action: 'put',
+    path: Buffer.from('/opt/site/here'),
+    state: {
+      ...now,
+      mtime: { seconds: -5, nanoseconds: 0 },
+      type: 'symlink',
+      mode: 0o777,
+      target: Buffer.from('../site'),
+    },
+  },
+  {
+    action: 'put',
+    path: Buffer.from('/opt/site/null'),
+    state: { ...now, type: 'char', mode: 0o666, device: { major: 1, minor: 3 } },
+  },
+  { action: 'put', path: Buffer.from('/opt/site/pipe'), state: { ...now, type: 'fifo', mode: 0o600 } },
+  { action: 'remove', path: Buffer.from('/opt/old') },
+];
+
+/** A small plan with one of everything. */
+export const samplePlan: PlanData = {
+  header: {
+    guest: {
+      banner: 'Linux version 6.1.0-18-cloud-amd64 (debian-kernel@lists.debian.org)',
+      release: '6.1.0-18-cloud-amd64',
+      hostname: 'guest',
+      bootId: '6a8fd0c5-7a13-4f2f-8e8c-7d1a1b0d2c11',
+      machineId: '0123456789abcdef0123456789abcdef',
+      rootUuid: undefined,
+      suspendedAt: 1_700_000_000.5,
+    },
+    policy: 'defer',
+    order: 'log',
+    createdAt: '2026-01-02T03:04:05.678Z',
+    createdBy: 'ouassister 0.1.0',
+  },
+  commands: [
+    { argv: ['apt-get', 'update'], exitStatus: 0, seconds: 1.5 },
+    { argv: ['apt-get', '-y', 'install', 'site'], exitStatus: 0, seconds: 3 },
+  ],
+  packages: [
+    { name: 'libsite1', architecture: 'amd64', from: '1.0-1', to: '1.0-2' },
+    { name: 'old', architecture: 'all', from: '3', to: undefined },
+    { name: 'site', architecture: 'amd64', from: undefined, to: '2:1.0~rc1-1' },
+  ],
+  contents: [empty, page, shell],
+  steps: [
+    { kind: 'files', changes },
+    {
+      kind: 'script',
+      call: {
+        kind: 'postinst',
+        package: 'site',
+        path: Buffer.from('/var/lib/dpkg/info/site.postinst'),
+        content: contentId(shell),
+        argv: ['/var/lib/dpkg/info/site.postinst', 'configure', ''].map((value) => Buffer.from(value)),
+        environment: [Buffer.from('DPKG_MAINTSCRIPT_PACKAGE=site'), Buffer.from([0x41, 0x3d, 0xff])],
+        cwd: Buffer.from('/'),
+        command: 1,
+      },
+    },
+    { kind: 'triggers' },
+    { kind: 'files', changes: [] },
+  ],
+  preconditions: [
+    [Buffer.from('/opt/old'), { type: 'symlink', mode: 0o777, uid: 0, gid: 0, target: Buffer.from('older') }],
+    [Buffer.from('/opt/site'), { type: 'absent' }],
+    [
+      Buffer.from('/var/lib/dpkg/status'),
+      { type: 'file', mode: 0o644, uid: 0, gid: 0, content: contentId(page) },
+    ],
+  ],
+  executions: [
+    {
+      pid: 700,
+      parent: 1,
+      path: Buffer.from('/usr/bin/apt-get'),
+      argv: [Buffer.from('apt-get')],
+      command: 0,
+      redirected: false,
+    },
+    {
+      pid: 701,
+      parent: 700,
+      path: Buffer.from('/var/lib/dpkg/info/site.postinst'),
+      argv: [],
+      command: 1,
+      redirected: true,
+    },
+  ],
+  procReads: [
+    { path: '/proc/filesystems', reader: 'dpkg', count: 3, found: true },
+    { path: '/proc/secret', reader: 'apt', count: 1, found: false },
+  ],
+  notes: [{ code: 'SOCKETS_SKIPPED', text: 'one socket was left out' }],
+};
