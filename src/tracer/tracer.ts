@@ -1,17 +1,151 @@
-/** A process of the traced tree at one of its execve(2) calls; it stands still until the handler returns. */
+/** A process of the traced tree at one of its execve(2) or execveat(2) calls; it stands still until the handler returns. */
 export interface ExecStop {
-  /** Pids as the host's root namespace numbers them. */
+  /** Counts the run's exec stops from 0, in the order in which handlers see them. */
+  readonly sequence: number;
+  /** Thread group ids as the host's root pid namespace numbers them. */
   readonly pid: number;
   readonly parent: number;
-  /** Path as given (raw bytes), argv, environment, working directory as seen by the tracee. */
+  /** Path as given (raw bytes, perhaps relative, empty for fexecve). */
   readonly path: Buffer;
   readonly argv: readonly Buffer[];
+  /** `NAME=value`, in order. */
   readonly environment: readonly Buffer[];
+  /** Working directory, absolute from the top of the tracee's mount namespace (in a container: its root). */
   readonly cwd: Buffer;
+  /** The tracee's root directory in the same terms: `/` unless it did chroot(2). */
+  readonly root: Buffer;
+  /**
+   * `path` made absolute in the same terms (joined with `root` and `cwd` or the descriptor that execveat was
+   * given, `.` and `..` resolved by name). Symbolic links are not followed.
+   */
+  readonly absolutePath: Buffer;
+  /**
+   * The program's bytes, found as the tracee would find it: every symbolic link is resolved inside the
+   * tracee's own root. Undefined when there is no such regular file (the call is then going to fail).
+   *
+   * @throws OuaError `TRACE_FAILED` when it is longer than `limit` bytes.
+   */
+  readProgram(limit: number): Buffer | undefined;
+  /**
+   * Resolves once every other tracee stands still too; they go on after the handler's decision. What the run
+   * has written so far is then complete and can be collected.
+   *
+   * @throws OuaError `TRACE_FAILED` when one does not stop within ten seconds.
+   */
+  quiesce(): Promise<void>;
 }
 
-/** What to do with an execve: let it go on, run another program with the same argv, or fail it with an errno. */
+/** What to do with an exec call: let it go on, run another program with the same argv, or fail it with an errno. */
 export type ExecDecision =
   | { readonly action: 'continue' }
+  /** `path` is absolute and as the tracee sees it; the program there must not be a script. */
   | { readonly action: 'redirect'; readonly path: string }
   | { readonly action: 'fail'; readonly errno: number };
+
+/** How a process or a traced command ended. */
+export interface Exit {
+  /** As a shell shows it: the exit status, or 128 + the signal's number. */
+  readonly exitStatus: number;
+  /** Number of the signal that ended it. */
+  readonly signal?: number;
+}
+
+/** Something that happened in the traced tree. All pids as the host's root pid namespace numbers them. */
+export type TraceEvent =
+  | { readonly type: 'fork'; readonly pid: number; readonly child: number; readonly thread: boolean }
+  /** A new program runs. `sequence` is that of its ExecStop, absent when the process was not armed. */
+  | {
+      readonly type: 'exec';
+      readonly pid: number;
+      readonly sequence?: number;
+      readonly redirected: boolean;
+    }
+  /** An exec call that a handler let go on found no program, or no right to run it. */
+  | {
+      readonly type: 'exec-failed';
+      readonly pid: number;
+      readonly sequence: number;
+      readonly errno: number;
+    }
+  | ({ readonly type: 'exit'; readonly pid: number } & Exit);
+
+/** What one of the command's standard streams is: a descriptor of ours, or a stream that output is copied to. */
+export type Stdio = number | 'ignore' | 'inherit' | NodeJS.WritableStream;
+
+export interface TraceOptions {
+  /** The command's argv; as bytes when it is not text. */
+  readonly command: readonly (string | Buffer)[];
+  /** The program to run. Default: `command[0]`, looked up in the `PATH` of `environment` when it has no slash. */
+  readonly file?: string;
+  /** Default: this process's. */
+  readonly environment?: Readonly<Record<string, string>> | readonly Buffer[];
+  /** Host path. Default: this process's. */
+  readonly cwd?: string;
+  /** Default: `['ignore', 'inherit', 'inherit']`. Streams can only take output. */
+  readonly stdio?: readonly [stdin: Exclude<Stdio, NodeJS.WritableStream>, stdout: Stdio, stderr: Stdio];
+  /**
+   * When answers and handlers begin. `at-once`: with the command's own exec. `later`: with the first exec of a
+   * process that is given to `TraceRun.arm`; until then every call passes untouched (how a container's
+   * launcher is kept out of it). Armed is inherited by children.
+   */
+  readonly armed?: 'at-once' | 'later';
+  /** What uname(2) answers, from `packUts` of src/emulate/uts.ts. Without it calls pass. */
+  readonly uname?: Uint8Array;
+  /**
+   * Absolute path, as the tracees see it, under which our `/proc` keeps the real one: a readlink that results in
+   * `<path>/<pid>/(exe|cwd|root)` gets the true target.
+   */
+  readonly hiddenProc?: string;
+  /** Called for each exec of an armed process, one at a time, in order. What it throws ends the run. */
+  readonly onExec?: (stop: ExecStop) => ExecDecision | Promise<ExecDecision>;
+  readonly onEvent?: (event: TraceEvent) => void;
+  /** Milliseconds that processes left behind by the main process get before they are killed. Default 500. */
+  readonly grace?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A process that was still there when the run's main process ended, and that was then killed. */
+export interface Leftover {
+  readonly pid: number;
+  /** `comm` of the process, at most 15 bytes. */
+  readonly name: string;
+  readonly argv: readonly Buffer[];
+}
+
+export interface TraceCounts {
+  /** Times that a tracee stopped for any reason. */
+  readonly stops: number;
+  /** Calls answered without the kernel: uname(2) and its kin. */
+  readonly answered: number;
+  readonly execs: number;
+  /** New processes and threads. */
+  readonly forks: number;
+  readonly signals: number;
+}
+
+/** How the main process ended: the one given to `arm`, else the command. */
+export interface TraceResult extends Exit {
+  readonly leftovers: readonly Leftover[];
+  readonly counts: TraceCounts;
+}
+
+export interface TraceRun {
+  /** Pid of the command, once it runs under the tracer. */
+  readonly started: Promise<number>;
+  /** How the command itself ended. Its descendants may live on. */
+  readonly command: Promise<Exit>;
+  /**
+   * The end: no tracee is left.
+   *
+   * Rejects with OuaError `TRACE_FAILED` (also for what a handler threw, as its cause), `PROGRAM_MISSING` when
+   * the command could not be run, or `INTERRUPTED` when `signal` was aborted. In each case every tracee is dead.
+   */
+  readonly result: Promise<TraceResult>;
+  /**
+   * Arms a live tracee from its next exec on, with all that it starts from then, and makes it the run's main
+   * process, whose end ends the run. For `armed: 'later'`.
+   *
+   * @throws OuaError `TRACE_FAILED` when `pid` is no tracee.
+   */
+  arm(pid: number): Promise<void>;
+}
