@@ -1,4 +1,5 @@
 #include "abi.h"
+#include "scan.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@ static const struct {
   size_t size;
 } structs[] = {
     {"pointer", sizeof(void *)},
+    {"scan_entry", sizeof(struct oua_scan_entry)},
 };
 
 int32_t oua_abi_version(void) { return OUA_ABI_VERSION; }

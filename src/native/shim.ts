@@ -21,6 +21,7 @@ const buildFolder = new URL('../../../native-shim/build/', import.meta.url);
 export const nativeFiles = {
   library: fileURLToPath(new URL('libouassister.so', buildFolder)),
   stub: fileURLToPath(new URL('stub', buildFolder)),
+  init: fileURLToPath(new URL('init', buildFolder)),
   agent: fileURLToPath(new URL('agent', buildFolder)),
 } as const;
 

@@ -27,11 +27,22 @@ export const abiVersion = 1;
 export const signatures = {
   oua_abi_version: ['i32'],
   oua_struct_size: ['i32', 'string'],
+
+  oua_attach_mount: ['i32', 'string', 'string', 'string', 'string'],
+  oua_make_directory: ['i32', 'string', 'string'],
+  oua_open_in_root: ['i32', 'string', 'string'],
+  oua_container_enter_proc: ['i32', 'i32', 'string', 'string'],
+  oua_container_set_last_pid: ['i32', 'i32', 'i32'],
+  oua_list_xattrs: ['i32', 'bytes', 'bytes', 'i32'],
+  oua_get_xattr: ['i32', 'bytes', 'string', 'bytes', 'i32'],
+  oua_scan_tree: ['i32', 'string', 'i32', 'address', 'bytes', 'i32'],
+  oua_exec: ['i32', 'string', 'bytes', 'i32'],
 } as const satisfies Record<string, Signature>;
 
 /** Bytes of every record that crosses the boundary packed in a buffer; compared with the shim's own at load. */
 export const structSizes = {
   pointer: 8,
+  scan_entry: 32,
 } as const satisfies Record<string, number>;
 
 interface JsTypes {

@@ -1,0 +1,20 @@
+#include "exec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int32_t oua_exec(const char *path, const uint8_t *argv, int32_t length) {
+  if (length <= 0 || argv[length - 1] != 0) return -EINVAL;
+  size_t count = 0;
+  for (int32_t i = 0; i < length; i++) count += argv[i] == 0;
+  char **arguments = calloc(count + 1, sizeof *arguments);
+  if (!arguments) return -ENOMEM;
+  char *next = (char *)argv;
+  for (size_t i = 0; i < count; i++, next += strlen(next) + 1) arguments[i] = next;
+  execve(path, arguments, environ);
+  int error = errno;
+  free(arguments);
+  return -error;
+}

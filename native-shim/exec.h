@@ -1,0 +1,13 @@
+/* Replaces this process by another program, which Node cannot do. */
+#ifndef OUA_EXEC_H
+#define OUA_EXEC_H
+
+#include "abi.h"
+
+/*
+ * execve(2) of `path` with this process's environment. `argv` holds the arguments, each ending in NUL, in
+ * `length` bytes. Returns only on failure.
+ */
+OUA_EXPORT int32_t oua_exec(const char *path, const uint8_t *argv, int32_t length);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * Work on mounts and files of a tree that a hostile guest wrote: every path of the guest's is resolved below a
+ * root that the caller names, by openat2(2), so that no symbolic link of the guest's leads out of it.
+ */
+#ifndef OUA_MOUNT_H
+#define OUA_MOUNT_H
+
+#include "abi.h"
+
+/*
+ * Puts a copy of the mount that holds `source` (below `source_root`) onto `target` (below `target_root`).
+ * No component of `source` or `target` may be a symbolic link: -ELOOP. Both are relative paths, "." for the root.
+ */
+OUA_EXPORT int32_t oua_attach_mount(const char *source_root, const char *source, const char *target_root,
+                                    const char *target);
+
+/* mkdir -p of `path` below `root`, new directories with mode 0755; follows no symbolic link. */
+OUA_EXPORT int32_t oua_make_directory(const char *root, const char *path);
+
+/*
+ * Opens `path` for reading with `root` as `/`: symbolic links are followed as a process chrooted there would.
+ * Never blocks on a FIFO. Returns a file descriptor.
+ */
+OUA_EXPORT int32_t oua_open_in_root(const char *root, const char *path);
+
+#endif
