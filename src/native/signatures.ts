@@ -37,6 +37,13 @@ export const signatures = {
   oua_get_xattr: ['i32', 'bytes', 'string', 'bytes', 'i32'],
   oua_scan_tree: ['i32', 'string', 'i32', 'address', 'bytes', 'i32'],
   oua_exec: ['i32', 'string', 'bytes', 'i32'],
+
+  // fuse.h
+  oua_proc_check: ['i32', 'bytes', 'i64'],
+  oua_proc_start: ['i32', 'string', 'bytes', 'i64'],
+  oua_proc_attach: ['i32', 'i32', 'i32', 'string'],
+  oua_proc_drain: ['i64', 'i32', 'bytes', 'i64'],
+  oua_proc_stop: ['i32', 'i32'],
 } as const satisfies Record<string, Signature>;
 
 /** Bytes of every record that crosses the boundary packed in a buffer; compared with the shim's own at load. */
