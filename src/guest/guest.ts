@@ -55,6 +55,10 @@ export interface Process {
   };
   /** Absent when it was not read: the files that show it then leave it out or show what an unprivileged reader sees. */
   readonly detail?: ProcessDetail;
+  /** Path in the default cgroup hierarchy, e.g. `/init.scope`. */
+  readonly cgroup?: string;
+  /** Path of the executable, as `/proc/<pid>/exe` reads; absent for kernel threads too. */
+  readonly exe?: string;
 }
 
 /**
@@ -67,6 +71,25 @@ export interface ProcessDetail {
   readonly rssLimit: bigint;
   /** Signal that the parent gets at exit; -1 for threads. */
   readonly exitSignal: number;
+  readonly exitCode: number;
+  /** Addresses in the process; undefined for kernel threads. */
+  readonly layout:
+    | {
+        readonly startCode: bigint;
+        readonly endCode: bigint;
+        readonly startStack: bigint;
+        readonly startData: bigint;
+        readonly endData: bigint;
+        readonly startBrk: bigint;
+        readonly argStart: bigint;
+        readonly argEnd: bigint;
+        readonly envStart: bigint;
+        readonly envEnd: bigint;
+      }
+    | undefined;
+  /** Signals queued for the user (`ucounts`), and the soft RLIMIT_SIGPENDING. */
+  readonly sigQueued: bigint;
+  readonly sigQueueLimit: bigint;
   /** `task.pending`, `signal.shared_pending`, `task.blocked`, and the dispositions in `sighand`. */
   readonly signals: {
     readonly pending: bigint;
@@ -139,6 +162,8 @@ export interface Mount {
   readonly type: string;
   readonly source: string;
   readonly superOptions: string;
+  /** Optional fields of mountinfo, e.g. `shared:7 master:1`; empty for a private mount. */
+  readonly propagation?: string;
   /** File system UUID in 8-4-4-4-12 form, or undefined when all zero. */
   readonly uuid: string | undefined;
 }
@@ -170,6 +195,8 @@ export interface Guest extends Disposable {
   /** The guest's wall clock at the suspend: seconds since the epoch. */
   wallClock(): number;
   loadAverage(): readonly [number, number, number];
+  /** The pid that was given out last, as in `/proc/loadavg`. */
+  lastPid?(): number;
   /** Possible, present and online CPU counts. */
   cpus(): { readonly online: number; readonly present: number };
   pidMax(): number;
