@@ -7,7 +7,6 @@ import Database from 'better-sqlite3';
 import { errnoOf, OuaError } from '../base/errors.js';
 import { digestPlan } from './digest.js';
 import type {
-  CommandRecord,
   ContentId,
   Execution,
   FileChange,
@@ -27,6 +26,9 @@ export type ContentSource = Uint8Array | AsyncIterable<Uint8Array> | Iterable<Ui
 /** A transaction this big is committed; the next write opens another. */
 const batchOperations = 20_000;
 const batchBytes = 64 << 20;
+
+/** Stands for the exit status of a command until it ends; no process can have it. */
+const notEnded = -1;
 
 /** Compressed pieces are kept only when they save at least this share. */
 const worthwhile = 0.95;
@@ -84,11 +86,21 @@ export class PlanWriter implements AsyncDisposable {
     }
   }
 
-  /** Appends a command; its index is its position among the calls of this method. */
-  command(record: CommandRecord): void {
+  /** Appends a command that begins now. Returns its index, which script calls and executions name. */
+  beginCommand(argv: readonly string[]): number {
     const number = this.#counts.command++;
-    this.#insert('command', { number, exit_status: record.exitStatus, seconds: record.seconds });
-    this.#insertList('command_argument', 'command', number, record.argv);
+    this.#insert('command', { number, exit_status: notEnded, seconds: 0 });
+    this.#insertList('command_argument', 'command', number, argv);
+    return number;
+  }
+
+  /** Notes how a command ended. */
+  endCommand(number: number, exitStatus: number, seconds: number): void {
+    this.#write(() => {
+      this.#database
+        .prepare('UPDATE command SET exit_status = ?, seconds = ? WHERE number = ?')
+        .run(exitStatus, seconds, number);
+    });
   }
 
   /** Adds packages that changed. Each name and architecture may come once. */
@@ -135,12 +147,13 @@ export class PlanWriter implements AsyncDisposable {
       throw new OuaError('TRACE_FAILED', `content ${id} changed while it was read`, 'plan again');
   }
 
-  /** Appends a step of the log. The contents that it names must be stored. */
-  step(step: Step): void {
+  /** Appends a step of the log and returns its number. The contents that it names must be stored. */
+  step(step: Step): number {
     const number = this.#counts.step++;
     this.#insert('step', { number, kind: step.kind });
     if (step.kind === 'files') step.changes.forEach((change, at) => this.#change(number, at, change));
     if (step.kind === 'script') this.#scriptCall(number, step.call);
+    return number;
   }
 
   /** States what must be at a path before the first write. Each path may come once. */

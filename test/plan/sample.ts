@@ -42,7 +42,8 @@ export function refusal(action: () => unknown): string | undefined {
 
 export async function writePlan(path: string, data: PlanData): Promise<string> {
   await using writer = PlanWriter.create(path, data.header);
-  for (const command of data.commands) writer.command(command);
+  for (const { argv, exitStatus, seconds } of data.commands)
+    writer.endCommand(writer.beginCommand(argv), exitStatus, seconds);
   writer.packages(data.packages);
   for (const content of data.contents) await writer.putContent(contentId(content), content, content.length);
   for (const step of data.steps) writer.step(step);
