@@ -67,6 +67,8 @@ export const errorCodes = {
   PLAN_STALE: exitStatus.stale,
   VM_NOT_PAUSED: exitStatus.failed,
   VM_UNREACHABLE: exitStatus.failed,
+  /** QEMU or the guest agent answered a request with an error. */
+  VM_REFUSED: exitStatus.failed,
   AGENT_FAILED: exitStatus.failed,
   ROLLED_BACK: exitStatus.rolledBack,
 } as const;
