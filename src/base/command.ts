@@ -1,4 +1,5 @@
-import { execa, type Options } from 'execa';
+import { execa, ExecaError, type Options } from 'execa';
+import { interrupted } from './abort.js';
 import { errnoOf, OuaError } from './errors.js';
 
 /** Host programs that we run, and the Debian package that brings each. `doctor` walks this table. */
@@ -10,6 +11,7 @@ export const hostPrograms = {
   mount: 'mount',
   umount: 'mount',
   blkid: 'util-linux',
+  sfdisk: 'fdisk',
   setpriv: 'util-linux',
   unshare: 'util-linux',
   mke2fs: 'e2fsprogs',
@@ -24,7 +26,8 @@ export const toolEnvironment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 
  * Runs a host tool to its end and returns its standard output.
  * No shell is involved: arguments reach the tool as they are.
  *
- * @throws OuaError `PROGRAM_MISSING` or `HOST_FAILED` with the tool's own last words.
+ * @throws OuaError `PROGRAM_MISSING`, `HOST_FAILED` with the tool's own last words, or `INTERRUPTED` when
+ * `cancelSignal` was aborted.
  */
 export async function runTool(
   program: HostProgram,
@@ -54,7 +57,13 @@ export function startTool(program: HostProgram, args: readonly string[]) {
   });
 }
 
+/** The exit status that a failed tool had, from what `runTool` threw; undefined for any other error. */
+export function toolExitStatus(error: unknown): number | undefined {
+  return error instanceof OuaError && error.cause instanceof ExecaError ? error.cause.exitCode : undefined;
+}
+
 function toolError(program: HostProgram, args: readonly string[], error: unknown): OuaError {
+  if (error instanceof ExecaError && error.isCanceled) return interrupted(error);
   if (errnoOf(error) === 'ENOENT')
     return new OuaError(
       'PROGRAM_MISSING',
