@@ -1,0 +1,88 @@
+import type { ProcRead } from '../../plan/model.js';
+
+/** `enum oua_access`, native-shim/fuse.h. */
+const access = { file: 1, directory: 2, symlink: 3, missing: 4, listed: 5, writeRefused: 6 } as const;
+
+interface Access {
+  readonly access: number;
+  readonly tid: number;
+  readonly reader: string;
+  readonly path: string;
+}
+
+/** More different paths and readers than any update has; what comes on top is counted as lost. */
+const entriesMax = 50_000;
+
+/**
+ * Makes reads out of single look-ups. A path is looked up name by name, so that a directory or link on the way
+ * to something else is not told from one that was asked for itself, except by what the same thread does next.
+ */
+export class AccessLog {
+  readonly #reads = new Map<string, ProcRead>();
+  readonly #writes = new Map<string, ProcRead>();
+  /** By thread: a directory or link that was found last. */
+  readonly #pending = new Map<number, Access>();
+  #lost = 0;
+
+  /** Takes in one buffer of `oua_proc_drain` (layout: `oua_log_drain`, native-shim/fuse.h). */
+  add(bytes: Buffer): void {
+    this.#lost += Number(bytes.readBigUInt64LE(0));
+    for (let at = 8; at < bytes.length; at += bytes.readUInt16LE(at)) this.#take(decode(bytes, at));
+  }
+
+  /** What was looked up or listed, found or not, in the order of the first time. */
+  reads(): readonly ProcRead[] {
+    for (const tid of [...this.#pending.keys()]) this.#settle(tid);
+    return [...this.#reads.values()];
+  }
+
+  /** What was opened for writing, or tried to be made; all refused. */
+  refusedWrites(): readonly ProcRead[] {
+    return [...this.#writes.values()];
+  }
+
+  /** Accesses that there was no room for. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  #take(event: Access): void {
+    const before = this.#pending.get(event.tid);
+    if (before && event.path.startsWith(`${before.path}/`)) this.#pending.delete(event.tid);
+    // Listing follows the look-up of the same directory.
+    else if (before && event.access === access.listed && event.path === before.path)
+      this.#pending.delete(event.tid);
+    else this.#settle(event.tid);
+
+    if (event.access === access.directory || event.access === access.symlink)
+      this.#pending.set(event.tid, event);
+    else if (event.access === access.writeRefused) this.#count(this.#writes, event);
+    else this.#count(this.#reads, event);
+  }
+
+  #settle(tid: number): void {
+    const event = this.#pending.get(tid);
+    this.#pending.delete(tid);
+    if (event) this.#count(this.#reads, event);
+  }
+
+  #count(entries: Map<string, ProcRead>, { access: kind, path, reader }: Access): void {
+    const found = kind !== access.missing && kind !== access.writeRefused;
+    const key = `${found}\0${reader}\0${path}`;
+    const known = entries.get(key);
+    if (!known && entries.size >= entriesMax) this.#lost++;
+    else entries.set(key, { path, reader, count: (known?.count ?? 0) + 1, found });
+  }
+}
+
+function decode(bytes: Buffer, at: number): Access {
+  const end = at + bytes.readUInt16LE(at);
+  const name = at + 8;
+  const path = name + bytes.readUInt8(at + 3);
+  return {
+    access: bytes.readUInt8(at + 2),
+    tid: bytes.readInt32LE(at + 4),
+    reader: bytes.toString('utf8', name, path),
+    path: path === end ? '/proc' : `/proc/${bytes.toString('utf8', path, end)}`,
+  };
+}

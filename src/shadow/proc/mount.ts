@@ -1,0 +1,127 @@
+import { OuaError } from '../../base/errors.js';
+import type { Guest } from '../../guest/guest.js';
+import { check, loadShim, ShimError, type Shim } from '../../native/shim.js';
+import type { ProcRead } from '../../plan/model.js';
+import { AccessLog } from './access-log.js';
+import { packTree } from './pack.js';
+import { renderTree } from './tree.js';
+
+/** The shim keeps 1 MiB of accesses; a busy run fills that in far more than this time. */
+const drainMilliseconds = 100;
+const drainBytes = 1 << 18;
+
+/** A mounted shadow `/proc`. Disposing it unmounts it; what was read stays readable. */
+export interface ShadowProc extends AsyncDisposable {
+  /** Host directory that it is mounted on. */
+  readonly directory: string;
+  /**
+   * Takes the procfs on `.ouassister/real` as the tracees' own. Call it once, when the sandbox has both in
+   * place. Before, no tracee has a directory, and `self` is the caller's number on the host.
+   *
+   * @param pid The sandbox's first process, by its number on the host.
+   * @param path Where the shadow proc is in that process's root.
+   * @throws OuaError `SANDBOX_FAILED` when no procfs is there.
+   */
+  attach(pid: number, path?: string): void;
+  /** Paths looked at so far and by whom, found or not. */
+  reads(): readonly ProcRead[];
+  /** Attempts to write, all refused with EROFS (EACCES for a new file), as a container manager's `/proc/sys` does. */
+  refusedWrites(): readonly ProcRead[];
+  /** How many accesses the log had no room for. */
+  readonly lost: number;
+}
+
+export interface ShadowProcOptions {
+  readonly guest: Guest;
+  /** An empty directory to mount on. */
+  readonly directory: string;
+  readonly signal?: AbortSignal;
+  readonly shim?: Shim;
+}
+
+/**
+ * Renders the guest's `/proc` once and serves it from a thread of the shim until it is disposed.
+ *
+ * @throws OuaError `HOST_UNSUPPORTED` when FUSE cannot be mounted, and what the guest's methods throw.
+ */
+export async function mountShadowProc(options: ShadowProcOptions): Promise<ShadowProc> {
+  const { guest, directory, signal, shim = loadShim() } = options;
+  signal?.throwIfAborted();
+  const packed = packTree(renderTree(guest), guest.wallClock());
+  const handle = start(shim, directory, packed);
+  const log = new AccessLog();
+  const buffer = Buffer.alloc(drainBytes);
+  let mounted = true;
+
+  const drain = () => {
+    for (let used = drainBytes; mounted && used > drainBytes / 2;) {
+      used = check('drain the log of the shadow proc', shim.oua_proc_drain(handle, buffer, buffer.length));
+      log.add(buffer.subarray(0, used));
+    }
+  };
+  const timer = setInterval(drain, drainMilliseconds).unref();
+
+  return Promise.resolve({
+    directory,
+    attach: (pid: number, path = 'proc') => attach(shim, handle, pid, path),
+    reads: () => {
+      drain();
+      return log.reads();
+    },
+    refusedWrites: () => {
+      drain();
+      return log.refusedWrites();
+    },
+    get lost() {
+      return log.lost;
+    },
+    [Symbol.asyncDispose]: () => {
+      if (!mounted) return Promise.resolve();
+      clearInterval(timer);
+      drain();
+      mounted = false;
+      return Promise.resolve(stop(shim, handle, directory));
+    },
+  });
+}
+
+function start(shim: Shim, directory: string, packed: Buffer): number {
+  try {
+    return check('mount the shadow proc', shim.oua_proc_start(directory, packed, packed.length));
+  } catch (error) {
+    throw new OuaError(
+      'HOST_UNSUPPORTED',
+      `the shadow proc cannot be mounted on ${directory}: ${reason(error)}`,
+      'run as root on a host with /dev/fuse; `ouassister doctor` tells what is missing',
+      { cause: error },
+    );
+  }
+}
+
+function attach(shim: Shim, handle: number, pid: number, path: string): void {
+  try {
+    check("take the sandbox's procfs", shim.oua_proc_attach(handle, pid, path));
+  } catch (error) {
+    throw new OuaError(
+      'SANDBOX_FAILED',
+      `the sandbox's own procfs is not in the shadow proc of process ${pid}: ${reason(error)}`,
+      'report this',
+      { cause: error },
+    );
+  }
+}
+
+function stop(shim: Shim, handle: number, directory: string): void {
+  try {
+    check('unmount the shadow proc', shim.oua_proc_stop(handle));
+  } catch (error) {
+    throw new OuaError(
+      'HOST_FAILED',
+      `the shadow proc on ${directory} cannot be unmounted: ${reason(error)}`,
+      `unmount it by hand: umount --lazy ${directory}`,
+      { cause: error },
+    );
+  }
+}
+
+const reason = (error: unknown) => (error instanceof ShimError ? error.code : String(error));

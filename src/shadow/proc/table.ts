@@ -1,0 +1,237 @@
+import type { Guest } from '../../guest/guest.js';
+import {
+  renderFileSystems,
+  renderLoadAverage,
+  renderMemInfo,
+  renderModules,
+  renderMountInfo,
+  renderMounts,
+  renderSwaps,
+  renderUptime,
+  renderVersion,
+} from './kernel.js';
+import { renderCgroup, renderCmdline, renderComm, renderStat, renderStatm, renderStatus } from './process.js';
+import {
+  absent,
+  answered,
+  file,
+  files,
+  processFile,
+  processLink,
+  symlink,
+  traceeDirectory,
+  traceeFile,
+  traceeLink,
+  traceeThreads,
+  type ProcRow,
+} from './row.js';
+
+const text = (value: string | number | undefined) => (value === undefined ? undefined : `${value}\n`);
+const init = (guest: Guest) => guest.processes().find(({ pid }) => pid === 1);
+
+/** What the kernel is and does. */
+const system: readonly ProcRow[] = [
+  file('cmdline', 'fs/proc/cmdline.c', (guest) => text(guest.commandLine())),
+  file('filesystems', 'fs/filesystems.c', renderFileSystems),
+  file('loadavg', 'fs/proc/loadavg.c', renderLoadAverage),
+  file('meminfo', 'fs/proc/meminfo.c', renderMemInfo),
+  file('modules', 'kernel/module/procfs.c', renderModules),
+  file('swaps', 'mm/swapfile.c', renderSwaps, { missing: 'only of a guest without swap' }),
+  file('uptime', 'fs/proc/uptime.c', renderUptime),
+  file('version', 'fs/proc/version.c', renderVersion),
+  symlink('mounts', 'fs/proc/root.c: proc_root_init', 'self/mounts'),
+  symlink('net', 'fs/proc/proc_net.c: proc_net_init', 'self/net'),
+  answered('self', 'self', 'fs/proc/self.c', { note: 'the number of the process that asks' }),
+  answered('thread-self', 'thread-self', 'fs/proc/thread_self.c', {
+    note: 'the number of the thread that asks',
+  }),
+];
+
+/** Sysctls that are 0444, by the `mode` of their `ctl_table`; the others are 0644. */
+const readOnlySysctls: ReadonlySet<string> = new Set([
+  'fs/dentry-state',
+  'fs/file-nr',
+  'fs/inode-nr',
+  'fs/inode-state',
+  'kernel/cap_last_cap',
+  'kernel/random/entropy_avail',
+  'kernel/random/poolsize',
+]);
+
+const sysctl: readonly ProcRow[] = [
+  file('sys/kernel/ostype', 'kernel/utsname_sysctl.c', (guest) => text(guest.uts.sysname)),
+  file('sys/kernel/osrelease', 'kernel/utsname_sysctl.c', (guest) => text(guest.uts.release)),
+  file('sys/kernel/version', 'kernel/utsname_sysctl.c', (guest) => text(guest.uts.version)),
+  file('sys/kernel/hostname', 'kernel/utsname_sysctl.c', (guest) => text(guest.uts.nodename), {
+    mode: 0o644,
+  }),
+  file('sys/kernel/domainname', 'kernel/utsname_sysctl.c', (guest) => text(guest.uts.domainname), {
+    mode: 0o644,
+  }),
+  file('sys/kernel/ngroups_max', 'kernel/sysctl.c', (guest) => text(guest.ngroupsMax())),
+  file('sys/kernel/pid_max', 'kernel/pid.c', (guest) => text(guest.pidMax()), { mode: 0o644 }),
+  file('sys/kernel/random/boot_id', 'drivers/char/random.c: proc_do_uuid', (guest) => text(guest.bootId()), {
+    note: 'not there when nothing in the guest has asked for it yet: the first read would make one',
+  }),
+  answered('uuid', 'sys/kernel/random/uuid', 'drivers/char/random.c: proc_do_uuid', {
+    note: 'a fresh one at each read, from the host',
+  }),
+  files('sys', 'fs/proc/proc_sysctl.c', (guest) => guest.sysctls(), readOnlySysctls, {
+    missing: 'those that the reader of the guest knows; writing gives EROFS',
+  }),
+];
+
+/** The guest's processes. */
+const processes: readonly ProcRow[] = [
+  processFile('cmdline', 'fs/proc/base.c: proc_pid_cmdline_ops', renderCmdline, {
+    missing: 'not there when its pages are not in memory',
+  }),
+  processFile('comm', 'fs/proc/base.c: comm_show', renderComm, { mode: 0o644 }),
+  processFile('stat', 'fs/proc/array.c: do_task_stat', renderStat, {
+    missing: 'kstkesp, kstkeip: 0, as of any task that is not exiting',
+  }),
+  processFile('statm', 'fs/proc/array.c: proc_pid_statm', renderStatm),
+  processFile('status', 'fs/proc/array.c: proc_pid_status', renderStatus, {
+    missing:
+      'lines HugetlbPages, CoreDumping, THP_enabled, Speculation_*, Cpus_allowed*, Mems_allowed*; Ngid and TracerPid are 0',
+  }),
+  processFile('cgroup', 'kernel/cgroup/cgroup.c: proc_cgroup_show', renderCgroup, {
+    missing: 'the default hierarchy only',
+  }),
+  processFile(
+    'mounts',
+    'fs/proc_namespace.c',
+    (process, guest) => (process.pid === 1 ? renderMounts(guest) : undefined),
+    {
+      missing: 'only of pid 1: which other processes share its mount namespace is not read',
+    },
+  ),
+  processFile(
+    'mountinfo',
+    'fs/proc_namespace.c',
+    (process, guest) => (process.pid === 1 ? renderMountInfo(guest) : undefined),
+    { missing: 'as mounts' },
+  ),
+  processLink('exe', 'fs/proc/base.c: proc_exe_link', ({ exe }) => exe),
+  processLink('root', 'fs/proc/base.c: proc_root_link', ({ pid }) => (pid === 1 ? '/' : undefined), {
+    missing: "only of pid 1: init's root is the root",
+  }),
+];
+
+/** A tracee's own directory: what is the guest's there, then what is its own. */
+const traceeSources = {
+  'fs/proc/base.c': [
+    'auxv',
+    'attr',
+    'autogroup',
+    'cmdline',
+    'comm',
+    'coredump_filter',
+    'cwd',
+    'environ',
+    'exe',
+    'gid_map',
+    'io',
+    'limits',
+    'loginuid',
+    'map_files',
+    'mem',
+    'oom_adj',
+    'oom_score',
+    'oom_score_adj',
+    'personality',
+    'projid_map',
+    'root',
+    'sched',
+    'schedstat',
+    'sessionid',
+    'setgroups',
+    'stack',
+    'syscall',
+    'timens_offsets',
+    'timers',
+    'timerslack_ns',
+    'uid_map',
+    'wchan',
+  ],
+  'fs/proc/array.c': ['children', 'stat', 'statm', 'status'],
+  'fs/proc/fd.c': ['fd', 'fdinfo'],
+  'fs/proc/namespaces.c': ['ns'],
+  'fs/proc/task_mmu.c': ['clear_refs', 'maps', 'numa_maps', 'pagemap', 'smaps', 'smaps_rollup'],
+} as const;
+
+const tracees: readonly ProcRow[] = [
+  traceeFile('mounts', 'fs/proc_namespace.c', renderMounts, { note: "the guest's, as pid 1 sees them" }),
+  traceeFile('mountinfo', 'fs/proc_namespace.c', renderMountInfo, {
+    note: "the guest's, as pid 1 sees them",
+  }),
+  traceeFile(
+    'cgroup',
+    'kernel/cgroup/cgroup.c: proc_cgroup_show',
+    (guest) => {
+      const process = init(guest);
+      return process && renderCgroup(process);
+    },
+    { note: "that of the guest's init" },
+  ),
+  traceeThreads('task', 'fs/proc/base.c: proc_task_operations', {
+    note: 'each thread with the same entries',
+  }),
+  ...Object.entries(traceeSources).flatMap(([source, names]) =>
+    names.map((name) => traceeLink(name, source)),
+  ),
+  traceeDirectory('net', 'fs/proc/proc_net.c: proc_pid_net', {
+    missing: 'empty: sockets, routes and devices are not read from the guest',
+  }),
+];
+
+const needsReader = 'not read from the guest';
+const hardware = 'describes hardware that the sandbox does not have; not read from the guest';
+
+/** What a guest of ours has and we do not show. */
+const unknown: readonly ProcRow[] = [
+  absent(
+    '[pid]/{cwd,environ,fd,fdinfo,io,limits,maps,ns,oom_score,oom_score_adj,task}',
+    'fs/proc/base.c',
+    needsReader,
+  ),
+  absent('buddyinfo', 'mm/vmstat.c', needsReader),
+  absent('cgroups', 'kernel/cgroup/cgroup-v1.c', needsReader),
+  absent('consoles', 'fs/proc/consoles.c', needsReader),
+  absent('cpuinfo', 'fs/proc/cpuinfo.c', hardware),
+  absent('crypto', 'crypto/proc.c', needsReader),
+  absent('devices', 'fs/proc/devices.c', needsReader),
+  absent('diskstats', 'block/genhd.c', needsReader),
+  absent('dma', 'kernel/dma.c', hardware),
+  absent('execdomains', 'kernel/exec_domain.c', needsReader),
+  absent('fb', 'drivers/video/fbdev/core/fbmem.c', hardware),
+  absent('interrupts', 'fs/proc/interrupts.c', hardware),
+  absent('iomem', 'kernel/resource.c', hardware),
+  absent('ioports', 'kernel/resource.c', hardware),
+  absent('kallsyms', 'kernel/kallsyms.c', needsReader),
+  absent('kcore', 'fs/proc/kcore.c', "the guest's whole memory"),
+  absent('key-users', 'security/keys/proc.c', needsReader),
+  absent('keys', 'security/keys/proc.c', needsReader),
+  absent('kmsg', 'fs/proc/kmsg.c', needsReader),
+  absent('locks', 'fs/locks.c', needsReader),
+  absent('misc', 'drivers/char/misc.c', needsReader),
+  absent('mtrr', 'arch/x86/kernel/cpu/mtrr/if.c', hardware),
+  absent('pagetypeinfo', 'mm/vmstat.c', needsReader),
+  absent('partitions', 'block/genhd.c', needsReader),
+  absent('pressure/{cpu,io,memory,irq}', 'kernel/sched/psi.c', needsReader),
+  absent('schedstat', 'kernel/sched/stats.c', needsReader),
+  absent('slabinfo', 'mm/slab_common.c', needsReader),
+  absent('softirqs', 'fs/proc/softirqs.c', needsReader),
+  absent('stat', 'fs/proc/stat.c', 'CPU and interrupt counters are not read from the guest'),
+  absent('sysrq-trigger', 'drivers/tty/sysrq.c', 'acts on the running system'),
+  absent('timer_list', 'kernel/time/timer_list.c', needsReader),
+  absent('vmallocinfo', 'mm/vmalloc.c', needsReader),
+  absent('vmstat', 'mm/vmstat.c', needsReader),
+  absent('zoneinfo', 'mm/vmstat.c', needsReader),
+];
+
+/**
+ * All of the shadow `/proc`, one row a file or a family of files. What has no row does not exist there: no
+ * file of the host's is ever shown, and each attempt to use one is in the log.
+ */
+export const procTable: readonly ProcRow[] = [...system, ...sysctl, ...processes, ...tracees, ...unknown];

@@ -1,0 +1,53 @@
+import { OuaError } from '../../base/errors.js';
+import type { Guest } from '../../guest/guest.js';
+import { directoryNode, root, type DirectoryNode, type ProcNode } from './node.js';
+import { ownerOf, templateName, type ProcRow } from './row.js';
+import { procTable } from './table.js';
+
+/**
+ * Renders every row of the table for one guest. The guest stands still, so this is done once. The tree also has
+ * the hidden directory `.ouassister` with `real` and `stub`, which the sandbox mounts on.
+ *
+ * @throws OuaError as the guest's methods do, and `GUEST_INCONSISTENT` for names that no file can have.
+ */
+export function renderTree(guest: Guest, table: readonly ProcRow[] = procTable): DirectoryNode {
+  const tree = directoryNode();
+  const hidden = directoryNode(root, true);
+  hidden.children.set('real', directoryNode());
+  hidden.children.set('stub', { kind: 'file', mode: 0o555, ...root, content: Buffer.alloc(0) });
+  tree.children.set('.ouassister', hidden);
+  tree.children.set(templateName, { ...directoryNode(), kind: 'template' });
+  for (const process of guest.processes())
+    tree.children.set(String(process.pid), directoryNode(ownerOf(process)));
+  for (const row of table) for (const [path, node] of row.nodes(guest)) put(tree, path, node, row.yields);
+  return tree;
+}
+
+function put(tree: DirectoryNode, path: string, node: ProcNode, yields: boolean): void {
+  const steps = path.split('/');
+  const name = steps.pop() ?? '';
+  if (![...steps, name].every(isFileName)) throw inconsistent(path, 'is no path');
+  let parent = tree;
+  for (const step of steps) {
+    const next = parent.children.get(step) ?? directoryNode();
+    if (!('children' in next)) throw inconsistent(path, 'lies below a file');
+    parent.children.set(step, next);
+    parent = next;
+  }
+  if (!parent.children.has(name)) parent.children.set(name, node);
+  else if (!yields) throw inconsistent(path, 'is made twice');
+}
+
+function isFileName(name: string): boolean {
+  return (
+    name !== '' && name !== '.' && name !== '..' && !name.includes('\0') && Buffer.byteLength(name) <= 255
+  );
+}
+
+function inconsistent(path: string, what: string): OuaError {
+  return new OuaError(
+    'GUEST_INCONSISTENT',
+    `'${path}' of the guest's /proc ${what}`,
+    'the memory image contradicts itself: suspend the guest again and retry',
+  );
+}
