@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../../base/abort.js';
 import { OuaError } from '../../base/errors.js';
 import type { Guest } from '../../guest/guest.js';
 import { check, loadShim, ShimError, type Shim } from '../../native/shim.js';
@@ -42,11 +43,11 @@ export interface ShadowProcOptions {
 /**
  * Renders the guest's `/proc` once and serves it from a thread of the shim until it is disposed.
  *
- * @throws OuaError `HOST_UNSUPPORTED` when FUSE cannot be mounted, and what the guest's methods throw.
+ * @throws OuaError `HOST_UNSUPPORTED` when FUSE cannot be mounted, `INTERRUPTED`, and what the guest's methods throw.
  */
 export async function mountShadowProc(options: ShadowProcOptions): Promise<ShadowProc> {
   const { guest, directory, signal, shim = loadShim() } = options;
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
   const packed = packTree(renderTree(guest), guest.wallClock());
   const handle = start(shim, directory, packed);
   const log = new AccessLog();

@@ -93,7 +93,7 @@ const processes: readonly ProcRow[] = [
   processFile('statm', 'fs/proc/array.c: proc_pid_statm', renderStatm),
   processFile('status', 'fs/proc/array.c: proc_pid_status', renderStatus, {
     missing:
-      'lines HugetlbPages, CoreDumping, THP_enabled, Speculation_*, Cpus_allowed*, Mems_allowed*; Ngid and TracerPid are 0',
+      'lines HugetlbPages, CoreDumping, THP_enabled, Speculation…, Cpus_allowed…, Mems_allowed…; Ngid and TracerPid are 0',
   }),
   processFile('cgroup', 'kernel/cgroup/cgroup.c: proc_cgroup_show', renderCgroup, {
     missing: 'the default hierarchy only',
