@@ -82,3 +82,11 @@ int32_t oua_open_in_root(const char *root, const char *path) {
   close(directory);
   return fd;
 }
+
+int32_t oua_sync_file_system(const char *path) {
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  int result = syncfs(fd) < 0 ? -errno : 0;
+  close(fd);
+  return result;
+}

@@ -23,4 +23,7 @@ OUA_EXPORT int32_t oua_make_directory(const char *root, const char *path);
  */
 OUA_EXPORT int32_t oua_open_in_root(const char *root, const char *path);
 
+/* Writes back the file system that holds `path`, syncfs(2). */
+OUA_EXPORT int32_t oua_sync_file_system(const char *path);
+
 #endif

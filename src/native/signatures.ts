@@ -31,6 +31,7 @@ export const signatures = {
   oua_attach_mount: ['i32', 'string', 'string', 'string', 'string'],
   oua_make_directory: ['i32', 'string', 'string'],
   oua_open_in_root: ['i32', 'string', 'string'],
+  oua_sync_file_system: ['i32', 'string'],
   oua_container_enter_proc: ['i32', 'i32', 'string', 'string'],
   oua_container_set_last_pid: ['i32', 'i32', 'i32'],
   oua_list_xattrs: ['i32', 'bytes', 'bytes', 'i32'],
