@@ -1,0 +1,109 @@
+import { lstatSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { check, loadShim } from '../../native/shim.js';
+import type { ContentId, FileChange, Precondition } from '../../plan/model.js';
+import { readPieces } from './host-tree.js';
+import { precondition } from './inode.js';
+import { LayerChangeFinder } from './layer-changes.js';
+import { fromGuestPath, type Layer } from './layer.js';
+import type { ShadowFs } from './open.js';
+
+/** A changed file's bytes. Valid until the sink that gets it returns. */
+export interface Content {
+  readonly id: ContentId;
+  /** Bytes. */
+  readonly size: number;
+  /** The bytes in pieces, each valid until the next one is asked for. */
+  read(): Iterable<Uint8Array>;
+}
+
+/** Takes contents in. The same content may come several times. */
+export type ContentSink = (content: Content) => Promise<void>;
+
+/** Time stamps of files come from the kernel's tick, at most 10 ms wide. */
+const tick = 20_000_000n;
+/** Nanoseconds by which the wall clock may drift from the steady one before it counts as set. */
+const clockJump = 5_000_000n;
+
+/**
+ * Collects what the update changes on the guest's disk-backed file systems, piece by piece: each collection
+ * has what changed since the one before. A file that comes and goes between two does not appear.
+ *
+ * While it works, nothing may run in the shadow filesystem. What is in tmpfs mounts is not collected.
+ */
+export class ChangeCollector {
+  readonly #layers: readonly Layer[];
+  readonly #finders: ReadonlyMap<Layer, LayerChangeFinder>;
+  readonly #stamp: string;
+  #since = 0n;
+  #clock = clockOffset();
+
+  constructor(shadow: Pick<ShadowFs, 'layers'>) {
+    this.#layers = shadow.layers;
+    this.#stamp = join(shadow.layers[0]!.upper, '..', 'stamp');
+    const start = this.#now();
+    this.#finders = new Map(shadow.layers.map((layer) => [layer, new LayerChangeFinder(layer, start)]));
+  }
+
+  /** Takes what has changed so far for the guest's own state: for what setting up the sandbox leaves behind. */
+  async baseline(): Promise<void> {
+    await this.#collect(undefined);
+  }
+
+  /**
+   * What changed since the last call: first what makes room, then what is put and linked (directories before
+   * what is in them), then what goes.
+   *
+   * @throws OuaError `DISK_FULL` for a file larger than the shadow's limit
+   */
+  collect(sink: ContentSink): Promise<FileChange[]> {
+    return this.#collect(sink);
+  }
+
+  /** What the guest has at `path`, which must be on one of its disk-backed file systems, before any change. */
+  lowerState(path: Buffer): Precondition {
+    const place = fromGuestPath(this.#layers, path);
+    const inode = place && this.#finders.get(place.layer)!.known.lower(place.path);
+    return inode ? precondition(inode) : { type: 'absent' };
+  }
+
+  async #collect(sink: ContentSink | undefined): Promise<FileChange[]> {
+    // Clean pages are write-protected: the next store through a shared mapping makes a new time stamp.
+    check('syncfs', loadShim().oua_sync_file_system(this.#layers[0]!.upper));
+    const now = this.#now();
+    const clock = clockOffset();
+    const jump = clock - this.#clock;
+    // A clock that was set back would hide changes: look at everything then.
+    const since = jump > clockJump || jump < -clockJump ? 0n : this.#since;
+    const all = [];
+    for (const finder of this.#finders.values())
+      all.push(
+        await finder.collect(
+          since,
+          sink &&
+            ((inode, path) => {
+              const size = Number(inode.stat.size);
+              return sink({ id: inode.content(), size, read: () => readPieces(path, size) });
+            }),
+        ),
+      );
+    this.#since = now - tick;
+    this.#clock = clock;
+    return [
+      ...all.flatMap(({ clear }) => clear),
+      ...all.flatMap(({ put }) => put),
+      ...all.flatMap(({ remove }) => remove),
+    ];
+  }
+
+  /** The time that the upper layers' file system gives to a change, in nanoseconds. */
+  #now(): bigint {
+    writeFileSync(this.#stamp, '.');
+    return lstatSync(this.#stamp, { bigint: true }).mtimeNs;
+  }
+}
+
+/** Wall clock minus steady clock, in nanoseconds. */
+function clockOffset(): bigint {
+  return BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
+}

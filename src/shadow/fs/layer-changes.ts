@@ -1,0 +1,212 @@
+import { constants } from 'node:fs';
+import type { FileChange } from '../../plan/model.js';
+import { HostTree } from './host-tree.js';
+import { fileState, readInode, sameInode, type Inode } from './inode.js';
+import { KnownTree } from './known-tree.js';
+import { toGuestPath, type Layer, type LayerPath } from './layer.js';
+import { scanChanged, type ScanEntry } from './scan.js';
+
+/** Changes of one layer, in the three groups in which they are applied. */
+export interface LayerChanges {
+  /** Removals that make room for something of another type. */
+  readonly clear: FileChange[];
+  readonly put: FileChange[];
+  readonly remove: FileChange[];
+}
+
+/** Called with each content of a changed file, while the file stands still. */
+export type FileSink = (inode: Inode, hostPath: Buffer) => Promise<void>;
+
+/**
+ * Finds out what changed in one overlay, each time since the time before.
+ *
+ * The upper layer only tells *where* to look: whatever has a new `st_ctime` there. What is there now is read
+ * from the merged mount, so that overlayfs itself decodes its whiteouts, opaque directories, redirects and hard
+ * links; what was there is in a KnownTree. The overlay must stand still during a collection.
+ */
+export class LayerChangeFinder {
+  readonly known: KnownTree;
+  readonly #layer: Layer;
+  readonly #start: bigint;
+  readonly #upper: HostTree;
+  readonly #merged: HostTree;
+  /** Which inode of the upper layer was a directory at the last look. */
+  readonly #upperDirectories = new Map<LayerPath, bigint>();
+  /** Names seen of merged inodes with several, by inode number. */
+  readonly #twins = new Map<bigint, ReadonlySet<LayerPath>>();
+
+  /** @param start nanoseconds since the epoch: when the emulation began */
+  constructor(layer: Layer, start: bigint) {
+    this.#layer = layer;
+    this.#start = start;
+    this.#upper = new HostTree(layer.upper);
+    this.#merged = new HostTree(layer.merged);
+    this.known = new KnownTree(layer);
+  }
+
+  /**
+   * @param since nanoseconds: entries of the upper layer with an older `st_ctime` were seen before
+   * @param sink gets each content that a returned change needs; undefined: contents are of no interest
+   */
+  async collect(since: bigint, sink: FileSink | undefined): Promise<LayerChanges> {
+    this.#upper.refresh();
+    this.#merged.refresh();
+    const current = this.#look(this.#candidates(since));
+    const clear = new Set<LayerPath>();
+    const gone = new Set<LayerPath>();
+    for (const [path, now] of current) {
+      const before = this.known.get(path);
+      if (!before || (now && isDirectory(now) === isDirectory(before))) continue;
+      const group = now ? clear : gone;
+      if (isDirectory(before)) for (const below of this.known.below(path)) group.add(below);
+      group.add(path);
+    }
+    const removed = (paths: Iterable<LayerPath>) => this.#remove([...paths]);
+    const changes = { clear: removed(clear), remove: removed([...gone].filter((path) => !clear.has(path))) };
+    return { ...changes, put: await this.#put(current, sink) };
+  }
+
+  /** Paths that may have changed. */
+  #candidates(since: bigint): Set<LayerPath> {
+    const found = new Set<LayerPath>(['']);
+    const entries = scanChanged(this.#layer.upper, since);
+    this.#vanished('', found);
+    for (const entry of entries) {
+      found.add(entry.path);
+      if ((entry.mode & constants.S_IFMT) === constants.S_IFDIR) this.#directory(entry, found);
+    }
+    return found;
+  }
+
+  #directory({ path, inode }: ScanEntry, found: Set<LayerPath>): void {
+    if (this.#upperDirectories.get(path) === inode) return this.#vanished(path, found);
+    this.#upperDirectories.set(path, inode);
+    if (this.#mergesWithLower(path)) return;
+    // A directory that is new, or came from elsewhere with all that is in it: nothing below it can be inferred.
+    this.known.cutOff(path);
+    for (const below of this.known.below(path)) found.add(below);
+    if (this.#merged.lstat(path)?.isDirectory())
+      for (const below of this.#merged.walk(path)) found.add(below);
+  }
+
+  /** Whether an upper directory just adds to the lower one of the same name. */
+  #mergesWithLower(path: LayerPath): boolean {
+    return (
+      this.known.lowerShows(path) &&
+      !this.known.isCut(path) &&
+      this.known.get(path)?.type === 'directory' &&
+      this.known.lower(path)?.type === 'directory' &&
+      this.#upper.xattr(path, 'trusted.overlay.opaque') !== 'y' &&
+      this.#upper.xattr(path, 'trusted.overlay.redirect') === ''
+    );
+  }
+
+  /** What only the upper layer had leaves no whiteout behind. */
+  #vanished(path: LayerPath, found: Set<LayerPath>): void {
+    const noted = this.known.notedNames(path);
+    if (noted.length === 0) return;
+    const there = new Set(this.#upper.names(path));
+    for (const name of noted) if (!there.has(name)) found.add(path === '' ? name : `${path}/${name}`);
+  }
+
+  /** What is at each candidate now, with all other names of what has several, in the order of their paths. */
+  #look(candidates: Set<LayerPath>): Map<LayerPath, Inode | undefined> {
+    const found: [LayerPath, Inode | undefined][] = [];
+    // The loop also visits what is added to the set meanwhile.
+    for (const path of candidates) {
+      const stat = this.#merged.lstat(path);
+      const now = stat && readInode(this.#merged, path, stat, this.#layer.limit);
+      found.push([path, now]);
+      const before = this.known.get(path);
+      if (before && !isDirectory(before)) for (const twin of before.names) candidates.add(twin);
+      if (stat && !stat.isDirectory() && stat.nlink > 1n)
+        for (const twin of this.#twins.get(stat.ino) ?? []) candidates.add(twin);
+    }
+    return new Map(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  /** Children come before their directory: a longer path sorts after the one that it begins with. */
+  #remove(paths: LayerPath[]): FileChange[] {
+    return paths
+      .sort((a, b) => (a < b ? 1 : -1))
+      .flatMap((path) => {
+        this.known.remove(path);
+        this.#upperDirectories.delete(path);
+        return this.#change(path, { action: 'remove' });
+      });
+  }
+
+  async #put(
+    current: ReadonlyMap<LayerPath, Inode | undefined>,
+    sink: FileSink | undefined,
+  ): Promise<FileChange[]> {
+    const puts: FileChange[] = [];
+    const links: FileChange[] = [];
+    const put = async (path: LayerPath, inode: Inode) => {
+      // Hashed now in any case: later the file may be another one.
+      if (inode.type === 'file') inode.content();
+      if (inode.type === 'file' && sink) await sink(inode, this.#merged.hostPath(path));
+      inode.names.clear();
+      this.known.put(path, inode);
+      puts.push(...this.#change(path, { action: 'put', state: fileState(inode, this.#start) }));
+    };
+    const groups = groupByInode(current);
+    for (const [path, inode] of current) {
+      if (!inode) continue;
+      if (isDirectory(inode)) {
+        const before = this.known.get(path);
+        if (!before || !sameInode(before, inode, this.#start)) await put(path, inode);
+        continue;
+      }
+      const names = groups.get(inode.stat.ino)!;
+      if (names[0] !== path) continue;
+      if (inode.stat.nlink > 1n) this.#twins.set(inode.stat.ino, new Set(names));
+      const anchor = this.#anchor(names, inode) ?? path;
+      if (anchor === path && this.#differs(path, names, inode)) await put(path, inode);
+      const target = this.known.get(anchor)!;
+      for (const name of names) {
+        if (this.known.get(name) === target) continue;
+        this.known.put(name, target);
+        const to = toGuestPath(this.#layer, anchor);
+        if (to) links.push(...this.#change(name, { action: 'link', to }));
+      }
+    }
+    return [...puts, ...links];
+  }
+
+  /** A name whose inode the guest will have exactly so, and that has no name beyond `names`. */
+  #anchor(names: readonly LayerPath[], inode: Inode): LayerPath | undefined {
+    return names.find((name) => !this.#differs(name, names, inode));
+  }
+
+  #differs(name: LayerPath, names: readonly LayerPath[], inode: Inode): boolean {
+    const before = this.known.get(name);
+    if (!before || isDirectory(before)) return true;
+    return (
+      ![...before.names].every((other) => names.includes(other)) || !sameInode(before, inode, this.#start)
+    );
+  }
+
+  #change(path: LayerPath, what: Unplaced): FileChange[] {
+    const guestPath = toGuestPath(this.#layer, path);
+    return guestPath ? [{ path: guestPath, ...what }] : [];
+  }
+}
+
+type Unplaced = FileChange extends infer C ? (C extends FileChange ? Omit<C, 'path'> : never) : never;
+
+function isDirectory(inode: Inode): boolean {
+  return inode.type === 'directory';
+}
+
+/** Names by inode number, each list in the order of the paths. */
+function groupByInode(current: ReadonlyMap<LayerPath, Inode | undefined>): Map<bigint, LayerPath[]> {
+  const groups = new Map<bigint, LayerPath[]>();
+  for (const [path, inode] of current) {
+    if (!inode || isDirectory(inode)) continue;
+    const names = groups.get(inode.stat.ino);
+    if (names) names.push(path);
+    else groups.set(inode.stat.ino, [path]);
+  }
+  return groups;
+}

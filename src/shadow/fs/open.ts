@@ -1,0 +1,164 @@
+import { chmodSync, chownSync, lstatSync, mkdirSync, utimesSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { throwIfAborted } from '../../base/abort.js';
+import { runTool } from '../../base/command.js';
+import { OuaError } from '../../base/errors.js';
+import { unmount } from '../../base/mounts.js';
+import { ResourceStack } from '../../base/resources.js';
+import type { Disk } from '../../disk/open.js';
+import type { Mount } from '../../guest/guest.js';
+import { loadShim, ShimError, check } from '../../native/shim.js';
+import type { Layer } from './layer.js';
+import { planLayout, type DiskMount, type MemoryMount } from './layout.js';
+import { makeUpperStore, type UpperStore } from './upper.js';
+
+/** What the package manager gets as `/`: the guest's tree, writable, with nothing of it written to the disk. */
+export interface ShadowFs extends AsyncDisposable {
+  /**
+   * Host path of the guest's `/`. Below a directory that only root can enter, because setuid files of the
+   * guest lie here. Everything below is the guest's: never follow a symbolic link in it, see `openInShadow`.
+   */
+  readonly root: string;
+  /** UUID of the root file system. */
+  readonly rootUuid: string | undefined;
+  /** The disk-backed file systems, `/` first. */
+  readonly layers: readonly Layer[];
+  /** @throws OuaError `DISK_FULL` when the update has used up its space. */
+  checkSpace(): void;
+}
+
+export interface OpenShadowFsOptions {
+  readonly disk: Disk;
+  /** The guest's, from its memory. */
+  readonly mounts?: readonly Mount[];
+  /** Existing directory for what the update writes. Default: the system's temporary directory. */
+  readonly scratch?: string;
+  /** Bytes that the update may write. Default 16 GiB, and never more than the host has. */
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+const defaultLimit = 16 * 2 ** 30;
+/** Bytes that one of the guest's tmpfs mounts may hold when the guest sets no limit itself. */
+const memoryLimit = 'size=512m';
+
+/**
+ * Mounts the guest's file systems at their places, each under an overlay of its own.
+ *
+ * `index=on`: a hard link's twins stay twins when one is changed. `redirect_dir=on`: a directory can be renamed
+ * (otherwise EXDEV, which a real guest never sees). `metacopy=off`: the upper layer holds whole files. `xino=on`:
+ * inode numbers stand still. `volatile`: no sync, since nothing here outlives us.
+ *
+ * @throws OuaError `GUEST_MISMATCH`, `GUEST_UNSUPPORTED`, `GUEST_INCONSISTENT`, `DISK_DAMAGED`, `DISK_FULL`, `INTERRUPTED`
+ */
+export async function openShadowFs(options: OpenShadowFsOptions): Promise<ShadowFs> {
+  const { disk, signal } = options;
+  throwIfAborted(signal);
+  const layout = planLayout(disk.fileSystems, options.mounts);
+  await using stack = new ResourceStack();
+  const folder = await mkdtemp(join(options.scratch ?? tmpdir(), 'ouassister-shadow-'));
+  stack.defer(() => rm(folder, { recursive: true }));
+  const store = stack.use(await makeUpperStore(folder, options.limit ?? defaultLimit));
+  const root = join(folder, 'root');
+  mkdirSync(root);
+
+  const layers = new Map<object, Layer>();
+  for (const mount of [layout.root, ...layout.mounts]) {
+    throwIfAborted(signal);
+    if (mount.kind === 'memory') {
+      await mountMemory(folder, root, mount);
+      continue;
+    }
+    const layer =
+      layers.get(mount.fileSystem) ?? (await makeLayer(stack, folder, store, layers.size, mount, signal));
+    layers.set(mount.fileSystem, layer);
+    if (mount === layout.root) stack.defer(() => unmount(root));
+    attach(layer.merged, mount.root, root, mount.at);
+    await setFlags(root, mount);
+  }
+  const held = stack.move();
+  return {
+    root,
+    rootUuid: layout.root.fileSystem.uuid,
+    layers: [...layers.values()],
+    checkSpace: () => store.checkSpace(),
+    [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
+  };
+}
+
+async function makeLayer(
+  stack: ResourceStack,
+  folder: string,
+  store: UpperStore,
+  index: number,
+  mount: DiskMount,
+  signal: AbortSignal | undefined,
+): Promise<Layer> {
+  const lower = join(folder, `lower-${index}`);
+  const merged = join(folder, `merged-${index}`);
+  const upper = join(store.path, `upper-${index}`);
+  for (const path of [lower, merged, upper, join(store.path, `work-${index}`)]) mkdirSync(path);
+  stack.use(await mount.fileSystem.mount(lower, signal));
+  copyAttributes(lower, upper);
+  // Relative names: the option string has no way to write a comma or a colon.
+  const overlay = [
+    `lowerdir=lower-${index},upperdir=upper/upper-${index},workdir=upper/work-${index}`,
+    'index=on,redirect_dir=on,metacopy=off,xino=on,volatile,nodev',
+  ];
+  await runTool('mount', ['-i', '-t', 'overlay', '-o', overlay.join(','), 'overlay', merged], {
+    cwd: folder,
+  });
+  stack.defer(() => unmount(merged));
+  return { at: mount.at, root: mount.root, lower, upper, merged, limit: store.limit };
+}
+
+/** The merged top directory shows the attributes of the upper one. */
+function copyAttributes(from: string, to: string): void {
+  const { uid, gid, mode, atime, mtime } = lstatSync(from);
+  chownSync(to, uid, gid);
+  chmodSync(to, mode & 0o7777);
+  utimesSync(to, atime, mtime);
+}
+
+function attach(source: string, part: string, root: string, at: string): void {
+  const relative = (path: string) => path.replace(/^\/+/, '') || '.';
+  try {
+    check(`mount ${at}`, loadShim().oua_attach_mount(source, relative(part), root, relative(at)));
+  } catch (error) {
+    if (!(error instanceof ShimError) || !['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code)) throw error;
+    throw new OuaError(
+      'GUEST_INCONSISTENT',
+      `the guest's mount point ${at} is not on its disk as its memory says (${error.code})`,
+      'sync the guest before it is suspended',
+      { cause: error },
+    );
+  }
+}
+
+/** Makes a tmpfs beside the tree and moves it in: no name of the guest's is ever resolved by mount(8). */
+async function mountMemory(folder: string, root: string, mount: MemoryMount): Promise<void> {
+  const options = ['nodev', ...mount.flags.filter((flag) => flag !== 'ro'), memoryLimit, ...mount.options];
+  const staging = join(folder, 'staging');
+  mkdirSync(staging, { recursive: true });
+  await runTool('mount', ['-i', '-t', 'tmpfs', '-o', options.join(','), 'tmpfs', staging]);
+  try {
+    check(`mkdir ${mount.at}`, loadShim().oua_make_directory(root, mount.at.slice(1)));
+    attach(staging, '/', root, mount.at);
+  } finally {
+    await unmount(staging);
+  }
+}
+
+/** The guest's own restrictions on a mount hold in the shadow too. */
+async function setFlags(root: string, mount: DiskMount): Promise<void> {
+  if (mount.flags.length === 0) return;
+  await runTool('mount', [
+    '-i',
+    '--no-canonicalize',
+    '-o',
+    ['remount', 'bind', 'nodev', ...mount.flags].join(','),
+    join(root, mount.at),
+  ]);
+}
