@@ -1,0 +1,43 @@
+import { closeSync, fstatSync, readSync } from 'node:fs';
+import { OuaError } from '../../base/errors.js';
+import { check, loadShim, ShimError } from '../../native/shim.js';
+
+/** What openat2(2) says of a path that leads nowhere. */
+const absent = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+
+/**
+ * Opens a file of the guest for reading, as the guest itself would find it: symbolic links, absolute ones too,
+ * are resolved below `root` and nowhere else. Returns a descriptor of ours, or undefined when nothing is there.
+ */
+export function openInShadow(root: string, path: string): number | undefined {
+  const descriptor = loadShim().oua_open_in_root(root, path);
+  if (descriptor < 0 && absent.has(new ShimError(path, -descriptor).code)) return undefined;
+  return check(`open ${path} in the guest's tree`, descriptor);
+}
+
+/**
+ * Reads a regular file of the guest whole; undefined when there is none.
+ *
+ * @param limit bytes
+ * @throws OuaError `GUEST_UNSUPPORTED` when it is no regular file or longer than `limit`
+ */
+export function readInShadow(root: string, path: string, limit: number): Buffer | undefined {
+  const descriptor = openInShadow(root, path);
+  if (descriptor === undefined) return undefined;
+  try {
+    const status = fstatSync(descriptor);
+    if (!status.isFile() || status.size > limit)
+      throw new OuaError(
+        'GUEST_UNSUPPORTED',
+        `the guest's ${path} is ${status.isFile() ? `longer than ${limit} bytes` : 'no regular file'}`,
+        'repair it in the guest',
+      );
+    const bytes = Buffer.alloc(status.size);
+    let filled = 0;
+    for (let read; (read = readSync(descriptor, bytes, filled, bytes.length - filled, filled)) > 0;)
+      filled += read;
+    return bytes.subarray(0, filled);
+  } finally {
+    closeSync(descriptor);
+  }
+}
