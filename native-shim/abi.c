@@ -1,5 +1,6 @@
 #include "abi.h"
 #include "scan.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -11,6 +12,8 @@ static const struct {
 } structs[] = {
     {"pointer", sizeof(void *)},
     {"scan_entry", sizeof(struct oua_scan_entry)},
+    {"oua_trace_event", sizeof(struct oua_trace_event)},
+    {"oua_trace_counts", sizeof(struct oua_trace_counts)},
 };
 
 int32_t oua_abi_version(void) { return OUA_ABI_VERSION; }

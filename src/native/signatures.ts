@@ -28,6 +28,30 @@ export const signatures = {
   oua_abi_version: ['i32'],
   oua_struct_size: ['i32', 'string'],
 
+  // native-shim/trace.h
+  oua_trace_open: ['i32', 'i32'],
+  oua_trace_close: ['i32', 'i32'],
+  oua_trace_set_uname: ['i32', 'i32', 'bytes', 'i32'],
+  oua_trace_set_hidden_proc: ['i32', 'i32', 'string'],
+  // run, file, argv, environment, cwd, stdin, stdout, stderr, filter
+  // prettier-ignore
+  oua_trace_start: ['i32', 'i32', 'bytes', 'bytes', 'i32', 'bytes', 'i32', 'bytes', 'i32', 'i32', 'i32', 'bytes', 'i32'],
+  oua_trace_wait: ['i32', 'i32', 'bytes', 'i32', 'i32'],
+  oua_trace_wake: ['i32', 'i32'],
+  oua_trace_arm: ['i32', 'i32', 'i32'],
+  oua_trace_quiesce: ['i32', 'i32', 'i32'],
+  oua_trace_release: ['i32', 'i32'],
+  oua_trace_kill: ['i32', 'i32'],
+  oua_trace_list: ['i32', 'i32', 'bytes', 'i32'],
+  oua_trace_read_counts: ['i32', 'i32', 'bytes', 'i32'],
+  oua_trace_exec_continue: ['i32', 'i32', 'i32', 'i32', 'bytes', 'i32'],
+  oua_trace_exec_redirect: ['i32', 'i32', 'i32', 'i32', 'bytes', 'i32'],
+  oua_trace_exec_fail: ['i32', 'i32', 'i32', 'i32', 'i32'],
+  oua_trace_read_string: ['i32', 'i32', 'address', 'bytes', 'i32'],
+  oua_trace_read_strings: ['i32', 'i32', 'address', 'i32', 'bytes', 'i32'],
+  oua_trace_open_program: ['i32', 'i32', 'bytes'],
+  oua_pipe: ['i32', 'bytes', 'i32'],
+
   oua_attach_mount: ['i32', 'string', 'string', 'string', 'string'],
   oua_make_directory: ['i32', 'string', 'string'],
   oua_open_in_root: ['i32', 'string', 'string'],
@@ -50,6 +74,8 @@ export const signatures = {
 /** Bytes of every record that crosses the boundary packed in a buffer; compared with the shim's own at load. */
 export const structSizes = {
   pointer: 8,
+  oua_trace_event: 64,
+  oua_trace_counts: 40,
   scan_entry: 32,
 } as const satisfies Record<string, number>;
 

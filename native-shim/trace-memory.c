@@ -1,0 +1,83 @@
+/* Reading and writing a stopped tracee's memory. Never past what was asked, never across an unread page. */
+#include "trace-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define PAGE 4096u
+#define POINTERS 256
+
+/* /proc/<pid>/mem reaches pages whose protection process_vm_readv(2) respects. */
+static ssize_t through_proc(pid_t tid, uint64_t address, void *bytes, size_t length) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/%d/mem", (int)tid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  ssize_t moved = pread(fd, bytes, length, (off_t)address);
+  int error = errno;
+  close(fd);
+  if (moved < 0) return error == EIO || error == EINVAL ? -EFAULT : -error;
+  return moved == 0 ? -EFAULT : moved;
+}
+
+ssize_t memory_read(pid_t tid, uint64_t address, void *bytes, size_t length) {
+  struct iovec local = {bytes, length}, remote = {(void *)(uintptr_t)address, length};
+  ssize_t moved = process_vm_readv(tid, &local, 1, &remote, 1, 0);
+  if (moved >= 0) return moved;
+  if (errno != EFAULT) return -errno;
+  return through_proc(tid, address, bytes, length);
+}
+
+/* Respects the pages' protection, as the kernel does when it answers a call. */
+ssize_t memory_write(pid_t tid, uint64_t address, const void *bytes, size_t length) {
+  struct iovec local = {(void *)(uintptr_t)bytes, length}, remote = {(void *)(uintptr_t)address, length};
+  ssize_t moved = process_vm_writev(tid, &local, 1, &remote, 1, 0);
+  return moved < 0 ? -errno : moved;
+}
+
+int32_t oua_trace_read_string(int32_t tid, int64_t address, uint8_t *bytes, int32_t length) {
+  if (length <= 0) return -EINVAL;
+  uint64_t from = (uint64_t)address;
+  size_t have = 0, room = (size_t)length, chunk = 256;
+  while (have < room) {
+    size_t want = chunk < room - have ? chunk : room - have;
+    size_t in_page = PAGE - (size_t)((from + have) % PAGE);
+    if (want > in_page) want = in_page;
+    ssize_t moved = memory_read(tid, from + have, bytes + have, want);
+    if (moved <= 0) return moved == 0 ? -EFAULT : (int32_t)moved;
+    uint8_t *end = memchr(bytes + have, 0, (size_t)moved);
+    if (end) return (int32_t)(end - bytes + 1);
+    have += (size_t)moved;
+    chunk = PAGE;
+  }
+  return -ENAMETOOLONG;
+}
+
+int32_t oua_trace_read_strings(int32_t tid, int64_t address, int32_t pointer_size, uint8_t *bytes,
+                               int32_t length) {
+  if (length < 0 || (pointer_size != 4 && pointer_size != 8)) return -EINVAL;
+  if (address == 0) return 0;
+  uint64_t from = (uint64_t)address;
+  size_t have = 0, size = (size_t)pointer_size;
+  for (;;) {
+    uint8_t raw[POINTERS * 8];
+    size_t want = POINTERS * size, in_page = PAGE - (size_t)(from % PAGE);
+    /* An array need not be aligned: a pointer may span two pages. */
+    if (in_page >= size && want > in_page) want = in_page - in_page % size;
+    ssize_t moved = memory_read(tid, from, raw, in_page >= size ? want : size);
+    if (moved < (ssize_t)size) return moved < 0 ? (int32_t)moved : -EFAULT;
+    for (size_t i = 0; i + size <= (size_t)moved; i += size, from += size) {
+      uint64_t pointer = 0;
+      memcpy(&pointer, raw + i, size);
+      if (pointer == 0) return (int32_t)have;
+      if (have == (size_t)length) return -E2BIG;
+      int32_t got = oua_trace_read_string(tid, (int64_t)pointer, bytes + have, (int32_t)((size_t)length - have));
+      if (got < 0) return got == -ENAMETOOLONG ? -E2BIG : got;
+      have += (size_t)got;
+    }
+  }
+}

@@ -1,0 +1,266 @@
+/* From a raw wait status to what is done about it. */
+#include "trace-internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Ticks after which a child whose parent never told of it is taken in by what /proc says. */
+#define PATIENCE_TICKS 5
+
+/* Every way in which a seized tracee can stop, ptrace(2). */
+enum stop_kind {
+  STOP_SECCOMP, /* before a call that the filter names */
+  STOP_BIRTH,   /* the parent's side of fork, vfork or clone */
+  STOP_EXEC,    /* a new program is in place, none of its instructions has run */
+  STOP_GROUP,   /* job control: the whole group stands */
+  STOP_TRAP,    /* a child's first stop, PTRACE_INTERRUPT, or the end of a group-stop */
+  STOP_SYSCALL, /* entry or exit of a call after PTRACE_SYSCALL */
+  STOP_SIGNAL,  /* before a signal is delivered */
+};
+
+static enum stop_kind classify(int status) {
+  int signal = WSTOPSIG(status);
+  switch (status >> 16) {
+  case PTRACE_EVENT_SECCOMP:
+    return STOP_SECCOMP;
+  case PTRACE_EVENT_FORK:
+  case PTRACE_EVENT_VFORK:
+  case PTRACE_EVENT_CLONE:
+    return STOP_BIRTH;
+  case PTRACE_EVENT_EXEC:
+    return STOP_EXEC;
+  case PTRACE_EVENT_STOP:
+    return signal == SIGTRAP ? STOP_TRAP : STOP_GROUP;
+  default:
+    return signal == (SIGTRAP | 0x80) ? STOP_SYSCALL : STOP_SIGNAL;
+  }
+}
+
+void stop_resume(struct tracee *tracee, int signal) {
+  tracee->state = TRACEE_RUNNING;
+  /* ESRCH: it was killed at this stop. */
+  ptrace(tracee->at_exit ? PTRACE_SYSCALL : PTRACE_CONT, tracee->tid, NULL, (void *)(intptr_t)signal);
+}
+
+static void on_seccomp(struct run *run, struct tracee *tracee) {
+  struct call *call = &tracee->call;
+  if (arch_read_call(tracee->tid, call) < 0) return stop_resume(tracee, 0);
+  bool is_exec = call->answer == OUA_ANSWER_EXECVE || call->answer == OUA_ANSWER_EXECVEAT;
+  if (!tracee->armed && is_exec) {
+    struct tracee *leader = tracee_find(run, tracee->tgid);
+    if (leader && leader->arm_next) tracee->armed = tracee->arming = true;
+  }
+  if (!tracee->armed) return stop_resume(tracee, 0);
+  switch ((enum oua_trace_answer)call->answer) {
+  case OUA_ANSWER_EXECVE:
+  case OUA_ANSWER_EXECVEAT:
+    if (run->flags & OUA_TRACE_ASK_EXEC) return exec_stop(run, tracee);
+    tracee->at_exit = tracee->arming;
+    break;
+  case OUA_ANSWER_UNAME:
+  case OUA_ANSWER_OLD_UNAME:
+  case OUA_ANSWER_OLDOLD_UNAME:
+    answer_uname(run, tracee);
+    break;
+  case OUA_ANSWER_READLINK:
+  case OUA_ANSWER_READLINKAT:
+  case OUA_ANSWER_PERSONALITY:
+    tracee->at_exit = true;
+    break;
+  case OUA_ANSWER_NONE:
+    break;
+  }
+  stop_resume(tracee, 0);
+}
+
+static void on_syscall(struct run *run, struct tracee *tracee) {
+  int64_t result;
+  if (!tracee->at_exit || arch_exit_result(tracee->tid, &result) <= 0) return stop_resume(tracee, 0);
+  tracee->at_exit = false;
+  switch ((enum oua_trace_answer)tracee->call.answer) {
+  case OUA_ANSWER_EXECVE:
+  case OUA_ANSWER_EXECVEAT:
+    exec_failed(run, tracee, (int)-result);
+    break;
+  case OUA_ANSWER_READLINK:
+  case OUA_ANSWER_READLINKAT:
+    if (result > 0) answer_readlink(run, tracee, result);
+    break;
+  case OUA_ANSWER_PERSONALITY:
+    answer_personality(tracee);
+    break;
+  default:
+    break;
+  }
+  stop_resume(tracee, 0);
+}
+
+static void tell(struct run *run, struct oua_trace_event event) {
+  if (run->flags & OUA_TRACE_TELL_ALL) run_add_event(run, event, false);
+}
+
+static void tell_birth(struct run *run, struct tracee *parent, struct tracee *child) {
+  tell(run, (struct oua_trace_event){.kind = OUA_TRACE_FORK,
+                                     .tid = parent->tgid,
+                                     .other = child->tid,
+                                     .status = child->tgid != child->tid});
+}
+
+static void tell_end(struct run *run, struct tracee *tracee, int status) {
+  struct oua_trace_event event = {
+      .kind = OUA_TRACE_EXIT, .tid = tracee->tid, .other = tracee->tgid, .status = status};
+  if (tracee->tid == run->command || tracee->tid == run->main)
+    run_add_event(run, event, true);
+  else
+    tell(run, event);
+}
+
+/* A child takes after its parent. */
+static void adopt(struct tracee *parent, struct tracee *child) {
+  child->born = true;
+  child->armed = parent->armed && !parent->arming;
+  child->personality = parent->personality;
+  if (proc_is_thread_of(child->tid, parent->tgid)) child->tgid = parent->tgid;
+}
+
+static void on_birth(struct run *run, struct tracee *parent, bool vfork) {
+  unsigned long message;
+  run->counts.forks++;
+  if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &message) < 0) return stop_resume(parent, 0);
+  struct tracee *child = tracee_find(run, (pid_t)message);
+  if (!child) child = tracee_add(run, (pid_t)message);
+  if (!child) {
+    run->failed = true;
+    return;
+  }
+  enum tracee_state state = child->state;
+  adopt(parent, child);
+  tell_birth(run, parent, child);
+  if (state == TRACEE_DEAD) {
+    tell_end(run, child, child->pending);
+    tracee_remove(run, child);
+  } else if (vfork) {
+    parent->in_vfork = true;
+    child->vfork_parent = parent->tid;
+  }
+  stop_resume(parent, 0);
+  if (state == TRACEE_NEWBORN) stop_process(run, child, child->pending);
+}
+
+void stop_process(struct run *run, struct tracee *tracee, int status) {
+  tracee->state = TRACEE_RUNNING;
+  tracee->interrupted = false;
+  switch (classify(status)) {
+  case STOP_SECCOMP:
+    return on_seccomp(run, tracee);
+  case STOP_BIRTH:
+    return on_birth(run, tracee, status >> 16 == PTRACE_EVENT_VFORK);
+  case STOP_EXEC: {
+    unsigned long former = 0;
+    run->counts.execs++;
+    if (ptrace(PTRACE_GETEVENTMSG, tracee->tid, NULL, &former) == 0) exec_done(run, tracee, (pid_t)former);
+    return stop_resume(tracee, 0);
+  }
+  case STOP_GROUP:
+    tracee->state = TRACEE_LISTENING;
+    if (ptrace(PTRACE_LISTEN, tracee->tid, NULL, NULL) < 0) tracee->state = TRACEE_RUNNING;
+    return;
+  case STOP_TRAP:
+    return stop_resume(tracee, 0);
+  case STOP_SYSCALL:
+    return on_syscall(run, tracee);
+  case STOP_SIGNAL:
+    run->counts.signals++;
+    return stop_resume(tracee, WSTOPSIG(status));
+  }
+}
+
+/* The command ended before its first exec: the pipe says why. */
+static void tell_start_error(struct run *run) {
+  int32_t error;
+  if (read(run->start_errors, &error, sizeof error) == sizeof error)
+    run_add_event(run, (struct oua_trace_event){.kind = OUA_TRACE_START_FAILED, .status = error}, true);
+}
+
+static void on_end(struct run *run, pid_t tid, int status) {
+  struct tracee *tracee = tracee_find(run, tid);
+  if (!tracee) tracee = tracee_add(run, tid);
+  if (!tracee) {
+    run->failed = true;
+    return;
+  }
+  if (!tracee->born) {
+    tracee->state = TRACEE_DEAD;
+    tracee->pending = status;
+    tracee->ticks = 0;
+    return;
+  }
+  if (tid == run->command && run->start_errors >= 0) tell_start_error(run);
+  tell_end(run, tracee, status);
+  tracee_remove(run, tracee);
+}
+
+void stop_handle(struct run *run, pid_t tid, int status) {
+  if (WIFEXITED(status) || WIFSIGNALED(status)) return on_end(run, tid, status);
+  if (!WIFSTOPPED(status)) return;
+  run->counts.stops++;
+  if (run->dying) {
+    syscall(SYS_tkill, tid, SIGKILL);
+    return;
+  }
+  struct tracee *tracee = tracee_find(run, tid);
+  if (!tracee) tracee = tracee_add(run, tid);
+  if (!tracee) {
+    run->failed = true;
+    return;
+  }
+  if (!tracee->born) {
+    tracee->state = TRACEE_NEWBORN;
+    tracee->pending = status;
+    tracee->ticks = 0;
+  } else if (run->quiesced) {
+    tracee->state = TRACEE_STOPPED;
+    tracee->pending = status;
+    /* The exec let a vfork parent go, which must now be stopped as well. */
+    if (classify(status) == STOP_EXEC) tracee_end_vfork(run, tracee);
+  } else {
+    stop_process(run, tracee, status);
+  }
+}
+
+/*
+ * A parent killed at its fork event never tells of the child. Then /proc says whose it is; when that is nobody
+ * known any more, the child counts as armed as soon as anything is.
+ */
+static void adopt_orphan(struct run *run, struct tracee *child) {
+  pid_t tgid = proc_status_number(child->tid, "Tgid", false);
+  pid_t parent_pid = tgid == child->tid ? proc_status_number(child->tid, "PPid", false) : tgid;
+  struct tracee *parent = parent_pid > 0 ? tracee_find(run, parent_pid) : NULL;
+  if (parent) {
+    adopt(parent, child);
+    tell_birth(run, parent, child);
+  } else {
+    child->born = true;
+    for (struct tracee *other = NULL; (other = tracee_next(run, other));)
+      if (other->armed) child->armed = true;
+    if (run->flags & OUA_TRACE_ARMED) child->armed = true;
+  }
+  stop_process(run, child, child->pending);
+}
+
+void stop_tick(struct run *run) {
+  if (run->dying) run_kill(run);
+  if (run->quiesced || run->dying) return;
+  for (struct tracee *tracee = tracee_next(run, NULL), *next; tracee; tracee = next) {
+    next = tracee_next(run, tracee);
+    bool waits = tracee->state == TRACEE_NEWBORN || tracee->state == TRACEE_DEAD;
+    if (!waits || ++tracee->ticks < PATIENCE_TICKS) continue;
+    if (tracee->state == TRACEE_DEAD)
+      tracee_remove(run, tracee);
+    else
+      return adopt_orphan(run, tracee);
+  }
+}

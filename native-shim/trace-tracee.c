@@ -1,0 +1,101 @@
+/* The table of tracees, and what /proc says about one. */
+#include "trace-internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct tracee **bucket_of(struct run *run, pid_t tid) {
+  return &run->tracees[(unsigned)tid % TRACEE_BUCKETS];
+}
+
+struct tracee *tracee_find(struct run *run, pid_t tid) {
+  struct tracee *tracee = *bucket_of(run, tid);
+  while (tracee && tracee->tid != tid) tracee = tracee->next;
+  return tracee;
+}
+
+struct tracee *tracee_add(struct run *run, pid_t tid) {
+  struct tracee *tracee = calloc(1, sizeof *tracee);
+  if (!tracee) return NULL;
+  struct tracee **bucket = bucket_of(run, tid);
+  tracee->tid = tracee->tgid = tid;
+  tracee->program = -1;
+  tracee->next = *bucket;
+  *bucket = tracee;
+  run->tracee_count++;
+  return tracee;
+}
+
+void tracee_forget_exec(struct tracee *tracee) {
+  if (tracee->program >= 0) close(tracee->program);
+  free(tracee->program_name);
+  tracee->program = -1;
+  tracee->program_name = NULL;
+  tracee->exec_asked = tracee->redirected = tracee->arming = false;
+}
+
+/* The child's exec or end lets a vfork parent go on. */
+void tracee_end_vfork(struct run *run, struct tracee *child) {
+  struct tracee *parent = child->vfork_parent ? tracee_find(run, child->vfork_parent) : NULL;
+  if (parent) parent->in_vfork = false;
+  child->vfork_parent = 0;
+}
+
+void tracee_remove(struct run *run, struct tracee *tracee) {
+  tracee_end_vfork(run, tracee);
+  tracee_forget_exec(tracee);
+  struct tracee **link = bucket_of(run, tracee->tid);
+  while (*link != tracee) link = &(*link)->next;
+  *link = tracee->next;
+  run->tracee_count--;
+  free(tracee);
+}
+
+/* Walks the table: NULL begins, NULL ends. Ask for the next one before removing one. */
+struct tracee *tracee_next(struct run *run, struct tracee *after) {
+  if (after && after->next) return after->next;
+  for (unsigned i = after ? (unsigned)after->tid % TRACEE_BUCKETS + 1 : 0; i < TRACEE_BUCKETS; i++)
+    if (run->tracees[i]) return run->tracees[i];
+  return NULL;
+}
+
+/* The first (or last) number of a field of /proc/<tid>/status, or -1. */
+pid_t proc_status_number(pid_t tid, const char *field, bool last) {
+  char path[40], line[512];
+  snprintf(path, sizeof path, "/proc/%d/status", (int)tid);
+  FILE *file = fopen(path, "re");
+  if (!file) return -1;
+  pid_t number = -1;
+  size_t length = strlen(field);
+  while (fgets(line, sizeof line, file)) {
+    if (strncmp(line, field, length) != 0 || line[length] != ':') continue;
+    char *at = line + length + 1, *end;
+    for (long value = strtol(at, &end, 10); end != at; at = end, value = strtol(at, &end, 10)) {
+      number = (pid_t)value;
+      if (!last) break;
+    }
+    break;
+  }
+  fclose(file);
+  return number;
+}
+
+bool proc_is_thread_of(pid_t tid, pid_t tgid) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/task/%d", (int)tgid, (int)tid);
+  return access(path, F_OK) == 0;
+}
+
+/* readlink of /proc/<tid>/<name>, with a NUL. Its length or -errno. */
+int proc_readlink(pid_t tid, const char *name, char *target, size_t room) {
+  char path[40];
+  snprintf(path, sizeof path, "/proc/%d/%s", (int)tid, name);
+  ssize_t length = readlink(path, target, room - 1);
+  if (length < 0) return -errno;
+  if ((size_t)length == room - 1) return -ENAMETOOLONG;
+  target[length] = 0;
+  return (int)length;
+}

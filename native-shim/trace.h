@@ -1,0 +1,132 @@
+/*
+ * The tracing engine's outer face. A run belongs to the thread that opened it: ptrace(2) binds tracees to their
+ * tracing thread, so that thread makes every call here but oua_trace_wake. A tracee that was killed meanwhile is
+ * never an error: calls on it then succeed or say -ESRCH, and its death is in the events.
+ */
+#ifndef OUA_TRACE_H
+#define OUA_TRACE_H
+
+#include "abi.h"
+
+/* Kinds of event that oua_trace_wait hands out; src/tracer/records.ts has the same numbers. */
+enum oua_trace_event_kind {
+  OUA_TRACE_FORK = 1,         /* other: the child; status: 1 when it is a thread of the same group */
+  OUA_TRACE_EXEC = 2,         /* a new program runs; status: its stop's number or 0, other: 1 when redirected */
+  OUA_TRACE_EXEC_FAILED = 3,  /* an exec that was decided on failed; status: its stop's number, args: errno, redirected */
+  OUA_TRACE_EXIT = 4,         /* a process or thread ended; status: as waitpid gives it, other: its group */
+  OUA_TRACE_EXEC_STOP = 5,    /* held until oua_trace_exec_*; other: its group; status: the stop's number, from 1 */
+  OUA_TRACE_MISMATCH = 6,     /* another program runs than was decided at stop `status`; its process was killed */
+  OUA_TRACE_START_FAILED = 7, /* the command could not be run; status: errno */
+  OUA_TRACE_END = 8,          /* no tracee is left */
+};
+
+struct oua_trace_event {
+  uint32_t kind;
+  int32_t tid;
+  int32_t other;
+  int32_t status;
+  /* EXEC_STOP: addresses of path, argv and environment; directory descriptor; flags; bytes of a pointer. */
+  uint64_t args[6];
+};
+
+/* Answers that a filter's SECCOMP_RET_DATA names; src/tracer/syscalls.ts has the same numbers. */
+enum oua_trace_answer {
+  OUA_ANSWER_NONE = 0,
+  OUA_ANSWER_EXECVE = 1,       /* asks: path, argv, environment */
+  OUA_ANSWER_EXECVEAT = 2,     /* asks: directory, path, argv, environment, flags */
+  OUA_ANSWER_UNAME = 3,        /* struct new_utsname at argument 0 */
+  OUA_ANSWER_OLD_UNAME = 4,    /* struct old_utsname at argument 0 */
+  OUA_ANSWER_OLDOLD_UNAME = 5, /* struct oldold_utsname at argument 0 */
+  OUA_ANSWER_READLINK = 6,     /* at exit: the result at argument 1, its room in argument 2 */
+  OUA_ANSWER_READLINKAT = 7,   /* at exit: the result at argument 2, its room in argument 3 */
+  OUA_ANSWER_PERSONALITY = 8,  /* at exit: remembered, because uname depends on it */
+};
+
+struct oua_trace_counts {
+  uint64_t stops;
+  uint64_t answered;
+  uint64_t execs;
+  uint64_t forks;
+  uint64_t signals;
+};
+
+enum oua_trace_flags {
+  OUA_TRACE_ARMED = 1,     /* the command itself is armed */
+  OUA_TRACE_ASK_EXEC = 2,  /* armed execs are held for a decision */
+  OUA_TRACE_TELL_ALL = 4,  /* FORK, EXEC and EXIT events of every process, not only those that need attention */
+};
+
+/* A new run on the calling thread: its handle. */
+OUA_EXPORT int32_t oua_trace_open(int32_t flags);
+
+/* Kills and reaps what is left and forgets the run. -EBUSY: something did not die within two seconds. */
+OUA_EXPORT int32_t oua_trace_close(int32_t run);
+
+/* uname's answers: two packed struct new_utsname (390 bytes each), native and under PER_LINUX32. */
+OUA_EXPORT int32_t oua_trace_set_uname(int32_t run, const uint8_t *names, int32_t length);
+
+/* The directory with the hidden procfs, as tracees see it. */
+OUA_EXPORT int32_t oua_trace_set_hidden_proc(int32_t run, const char *directory);
+
+/*
+ * Forks and seizes the command, which then installs `filter` (struct sock_filter[]) and executes `file` (a C string).
+ * argv and environment are packed: each string with its NUL. cwd may be empty. The command gets a session of its
+ * own, default signal dispositions, and no descriptor but the three given. Result: its pid.
+ */
+OUA_EXPORT int32_t oua_trace_start(int32_t run, const uint8_t *file, const uint8_t *argv, int32_t argv_length,
+                                   const uint8_t *environment, int32_t environment_length, const uint8_t *cwd,
+                                   int32_t in, int32_t out, int32_t err, const uint8_t *filter,
+                                   int32_t filter_length);
+
+/*
+ * Drives the tracees until an event needs attention, oua_trace_wake is called or the time is over, and packs
+ * what happened into `events`. Result: the number of events.
+ */
+OUA_EXPORT int32_t oua_trace_wait(int32_t run, uint8_t *events, int32_t length, int32_t milliseconds);
+
+/* Makes oua_trace_wait return early. Any thread may call it; a run that is gone is -ESRCH. */
+OUA_EXPORT int32_t oua_trace_wake(int32_t run);
+
+/* Arms a thread group from its next exec on. -ESRCH: no tracee. */
+OUA_EXPORT int32_t oua_trace_arm(int32_t run, int32_t pid);
+
+/* Stops every tracee and keeps it stopped until oua_trace_release. Result: how many did not stop in time. */
+OUA_EXPORT int32_t oua_trace_quiesce(int32_t run, int32_t milliseconds);
+OUA_EXPORT int32_t oua_trace_release(int32_t run);
+
+/* SIGKILL for every tracee, now and as they appear. Their ends arrive as events. */
+OUA_EXPORT int32_t oua_trace_kill(int32_t run);
+
+/* Thread group ids of the tracees as int32_t. Result: how many there are, perhaps more than fit. */
+OUA_EXPORT int32_t oua_trace_list(int32_t run, uint8_t *pids, int32_t length);
+
+OUA_EXPORT int32_t oua_trace_read_counts(int32_t run, uint8_t *counts, int32_t length);
+
+/*
+ * Decisions on the held exec stop of that number; -ESRCH when the tracee no longer stands there. `name` is what AT_EXECFN must be once the program runs (packed, with its NUL).
+ * Redirecting writes `path` below the tracee's stack and keeps argv; what then runs must be that very file.
+ */
+OUA_EXPORT int32_t oua_trace_exec_continue(int32_t run, int32_t tid, int32_t stop, const uint8_t *name, int32_t length);
+OUA_EXPORT int32_t oua_trace_exec_redirect(int32_t run, int32_t tid, int32_t stop, const uint8_t *path, int32_t length);
+OUA_EXPORT int32_t oua_trace_exec_fail(int32_t run, int32_t tid, int32_t stop, int32_t error);
+
+/* A C string of a tracee with its NUL. Result: its bytes; -ENAMETOOLONG: more than `length`; -EFAULT. */
+OUA_EXPORT int32_t oua_trace_read_string(int32_t tid, int64_t address, uint8_t *bytes, int32_t length);
+
+/*
+ * A NULL-terminated array of string pointers, packed, each string with its NUL. A null array is empty. Result:
+ * bytes; -E2BIG: more than `length`; -EFAULT.
+ */
+OUA_EXPORT int32_t oua_trace_read_strings(int32_t tid, int64_t address, int32_t pointer_size, uint8_t *bytes,
+                                          int32_t length);
+
+/*
+ * Opens a regular file for reading, `path` (a C string) resolved as the tracee would inside its own root, without
+ * magic links. Result: a descriptor (close-on-exec); -ENOENT and the like; -EINVAL when it is no regular file.
+ */
+OUA_EXPORT int32_t oua_trace_open_program(int32_t tid, const uint8_t *path);
+
+/* pipe2(2) with close-on-exec: two int32_t, the end to read and the end to write. */
+OUA_EXPORT int32_t oua_pipe(uint8_t *ends, int32_t length);
+
+#endif
