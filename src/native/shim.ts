@@ -96,7 +96,8 @@ export function check(call: string, result: number): number {
   return result;
 }
 
-function errnoName(errno: number): string {
+/** Name of an errno, e.g. `ENOENT`. */
+export function errnoName(errno: number): string {
   try {
     return getSystemErrorName(-errno);
   } catch {

@@ -137,8 +137,9 @@ export interface TraceRun {
   /**
    * The end: no tracee is left.
    *
-   * Rejects with OuaError `TRACE_FAILED` (also for what a handler threw, as its cause), `PROGRAM_MISSING` when
-   * the command could not be run, or `INTERRUPTED` when `signal` was aborted. In each case every tracee is dead.
+   * Rejects with OuaError `TRACE_FAILED`, `PROGRAM_MISSING` when the command could not be run, `INTERRUPTED` when
+   * `signal` was aborted, or with the OuaError that a handler threw (anything else that it throws is the cause
+   * of a `TRACE_FAILED`). In each case every tracee is dead.
    */
   readonly result: Promise<TraceResult>;
   /**

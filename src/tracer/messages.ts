@@ -1,0 +1,78 @@
+/** What the main thread and the tracing thread say to each other. */
+import type { MessagePort } from 'node:worker_threads';
+import type { BackendName } from '../native/shim.js';
+import type { ExecDecision, Exit, Leftover, TraceCounts, TraceEvent } from './tracer.js';
+
+/** Everything that a run needs, resolved and packed. */
+export interface Job {
+  readonly backend: BackendName;
+  readonly port: MessagePort;
+  readonly flags: number;
+  /** C string. */
+  readonly file: Uint8Array;
+  /** Packed strings. */
+  readonly argv: Uint8Array;
+  readonly environment: Uint8Array;
+  /** C string. */
+  readonly cwd: Uint8Array;
+  readonly streams: readonly [number, number, number];
+  /** `struct sock_filter[]`. */
+  readonly filter: Uint8Array;
+  readonly uname: Uint8Array | undefined;
+  readonly hiddenProc: string | undefined;
+  /** Milliseconds. */
+  readonly grace: number;
+  /** Whether a process given to `arm` is to be waited for, and not only the command. */
+  readonly armedLater: boolean;
+}
+
+export type Order =
+  | { readonly type: 'decide'; readonly stop: number; readonly decision: ExecDecision }
+  | { readonly type: 'quiesce'; readonly stop: number }
+  | { readonly type: 'arm'; readonly id: number; readonly pid: number }
+  | { readonly type: 'kill' };
+
+/** An exec stop as it crosses the threads; buffers arrive as plain Uint8Arrays. */
+export interface StopReport {
+  readonly stop: number;
+  readonly tid: number;
+  readonly pid: number;
+  readonly parent: number;
+  readonly path: Uint8Array;
+  /** Packed strings. */
+  readonly argv: Uint8Array;
+  readonly environment: Uint8Array;
+  readonly cwd: Uint8Array;
+  readonly root: Uint8Array;
+  readonly directoryFd: number;
+  readonly base: Uint8Array;
+}
+
+/** A TraceEvent with the shim's number of the stop in place of the handler's sequence. */
+export type NumberedEvent =
+  | Exclude<TraceEvent, { type: 'exec' | 'exec-failed' }>
+  | { readonly type: 'exec'; readonly pid: number; readonly stop: number; readonly redirected: boolean }
+  | { readonly type: 'exec-failed'; readonly pid: number; readonly stop: number; readonly errno: number };
+
+export type Failure = {
+  readonly code: 'TRACE_FAILED' | 'PROGRAM_MISSING';
+  readonly message: string;
+  readonly hint: string;
+};
+
+export type Report =
+  | { readonly type: 'open'; readonly run: number }
+  | { readonly type: 'started'; readonly pid: number }
+  | { readonly type: 'stop'; readonly stop: StopReport }
+  | { readonly type: 'quiesced'; readonly stop: number; readonly restless: number }
+  | { readonly type: 'armed'; readonly id: number; readonly found: boolean }
+  | { readonly type: 'events'; readonly events: readonly NumberedEvent[] }
+  | { readonly type: 'command'; readonly exit: Exit }
+  | {
+      readonly type: 'end';
+      readonly failure: Failure | undefined;
+      /** Undefined when no process ever ran. */
+      readonly exit: Exit | undefined;
+      readonly leftovers: readonly Leftover[];
+      readonly counts: TraceCounts;
+    };

@@ -1,0 +1,90 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { constants as os } from 'node:os';
+import { errnoOf, OuaError } from '../base/errors.js';
+import { check, loadShim } from '../native/shim.js';
+import type { StopReport } from './messages.js';
+import { absolutePath, pathInRoot, type ProgramName } from './paths.js';
+import { unpackStrings } from './records.js';
+import type { ExecStop } from './tracer.js';
+
+/** Errnos with which the tracee's own call is going to fail. */
+const noProgram: readonly number[] = [
+  os.errno.ENOENT,
+  os.errno.ENOTDIR,
+  os.errno.ELOOP,
+  os.errno.EACCES,
+  os.errno.EINVAL,
+  os.errno.ENAMETOOLONG,
+  os.errno.ESRCH,
+];
+
+/** An exec stop as handlers see it. */
+export class HeldExec implements ExecStop {
+  readonly pid: number;
+  readonly parent: number;
+  readonly path: Buffer;
+  readonly argv: readonly Buffer[];
+  readonly environment: readonly Buffer[];
+  readonly cwd: Buffer;
+  readonly root: Buffer;
+  readonly absolutePath: Buffer;
+  readonly #tid: number;
+  readonly #name: ProgramName;
+
+  constructor(
+    readonly sequence: number,
+    report: StopReport,
+    readonly quiesce: () => Promise<void>,
+  ) {
+    this.pid = report.pid;
+    this.parent = report.parent;
+    this.path = Buffer.from(report.path);
+    this.argv = unpackStrings(Buffer.from(report.argv));
+    this.environment = unpackStrings(Buffer.from(report.environment));
+    this.cwd = Buffer.from(report.cwd);
+    this.root = Buffer.from(report.root);
+    this.#tid = report.tid;
+    this.#name = {
+      path: this.path,
+      directoryFd: report.directoryFd,
+      base: Buffer.from(report.base),
+      root: this.root,
+    };
+    this.absolutePath = absolutePath(this.#name);
+  }
+
+  readProgram(limit: number): Buffer | undefined {
+    const fd = this.path.length === 0 ? this.#openDescriptor() : this.#openPath();
+    if (fd === undefined) return undefined;
+    try {
+      const { size } = fstatSync(fd);
+      if (size > limit)
+        throw new OuaError(
+          'TRACE_FAILED',
+          `the program '${this.absolutePath.toString()}' has ${size} bytes, more than ${limit}`,
+          'programs of this size are not recorded',
+        );
+      return readFileSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #openPath(): number | undefined {
+    const path = Buffer.concat([pathInRoot(this.#name), Buffer.of(0)]);
+    const fd = loadShim().oua_trace_open_program(this.#tid, path);
+    if (noProgram.includes(-fd)) return undefined;
+    return check(`open '${this.absolutePath.toString()}'`, fd);
+  }
+
+  /** fexecve(3): the descriptor is the program. */
+  #openDescriptor(): number | undefined {
+    const link = `/proc/${this.#tid}/fd/${this.#name.directoryFd}`;
+    try {
+      return statSync(link).isFile() ? openSync(link, constants.O_RDONLY) : undefined;
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'EACCES') return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,273 @@
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { OuaError } from '../base/errors.js';
+import { ResourceStack } from '../base/resources.js';
+import { loadShim } from '../native/shim.js';
+import type { Job, NumberedEvent, Order, Report, StopReport } from './messages.js';
+import { prepare } from './prepare.js';
+import { HeldExec } from './stop.js';
+import type { ExecDecision, Exit, TraceEvent, TraceOptions, TraceResult, TraceRun } from './tracer.js';
+
+/** Milliseconds after an order to kill by which the tracing thread must have ended. */
+const endLimit = 15_000;
+
+/**
+ * Runs a command with everything that it starts under the tracer, and returns at once.
+ *
+ * The command gets a session of its own. As root it can run setuid programs as ever; without the right to
+ * install a filter otherwise, it runs with no_new_privs. Nothing of it survives this process.
+ *
+ * A call that is blocked in the kernel when `quiesce` stops its process begins again afterwards, save the few
+ * that any stop ends with EINTR, signal(7).
+ *
+ * @example
+ * let programs = 0;
+ * const run = trace({ command: ['make'], onEvent: (event) => { if (event.type === 'exec') programs++; } });
+ * const { exitStatus } = await run.result;
+ */
+export function trace(options: TraceOptions): TraceRun {
+  return new Run(options);
+}
+
+class Deferred<T> {
+  resolve!: (value: T) => void;
+  reject!: (reason: unknown) => void;
+  readonly promise = new Promise<T>((resolve, reject) => {
+    this.resolve = resolve;
+    this.reject = reject;
+  });
+
+  constructor() {
+    // Callers wait for the promises that they need; when a run fails, all of them reject with its reason.
+    this.promise.catch(() => undefined);
+  }
+}
+
+class Run implements TraceRun {
+  readonly #options: TraceOptions;
+  readonly #started = new Deferred<number>();
+  readonly #command = new Deferred<Exit>();
+  readonly #result = new Deferred<TraceResult>();
+  /** By the id of the order. */
+  readonly #armings = new Map<number, { readonly pid: number; readonly armed: Deferred<void> }>();
+  /** By the shim's number of the stop. */
+  readonly #quiesces = new Map<number, Deferred<void>>();
+  /** The shim's number of a stop → the sequence that the handler saw. */
+  readonly #sequences = new Map<number, number>();
+  readonly #port: MessagePort;
+  readonly #workerPort: MessagePort;
+  #nextSequence = 0;
+  #nextArming = 0;
+  #shimRun: number | undefined;
+  /** Why we, or the tracing thread, end the run. */
+  #reason: unknown;
+  #end: Extract<Report, { type: 'end' }> | undefined;
+  #worker: Worker | undefined;
+  #guard: NodeJS.Timeout | undefined;
+  #handedOver: (() => void) | undefined;
+  #over = false;
+
+  constructor(options: TraceOptions) {
+    this.#options = options;
+    ({ port1: this.#port, port2: this.#workerPort } = new MessageChannel());
+    this.#drive().then(
+      (result) => this.#result.resolve(result),
+      (reason: unknown) => this.#rejectAll(reason),
+    );
+  }
+
+  get started(): Promise<number> {
+    return this.#started.promise;
+  }
+
+  get command(): Promise<Exit> {
+    return this.#command.promise;
+  }
+
+  get result(): Promise<TraceResult> {
+    return this.#result.promise;
+  }
+
+  arm(pid: number): Promise<void> {
+    const armed = new Deferred<void>();
+    const id = this.#nextArming++;
+    this.#armings.set(id, { pid, armed });
+    if (this.#over) this.#settleArming(id, false);
+    else this.#order({ type: 'arm', id, pid });
+    return armed.promise;
+  }
+
+  async #drive(): Promise<TraceResult> {
+    const { signal } = this.#options;
+    const abort = () => this.#stop(interrupted());
+    signal?.addEventListener('abort', abort);
+    try {
+      await using resources = new ResourceStack();
+      resources.defer(() => this.#port.close());
+      if (signal?.aborted) throw interrupted();
+      const { job, handedOver } = prepare(this.#options, resources);
+      this.#handedOver = handedOver;
+      await this.#runWorker({ ...job, port: this.#workerPort });
+      // A reason of ours comes before what ended because of it.
+      if (this.#reason !== undefined) throw asOuaError(this.#reason);
+      return this.#outcome();
+    } finally {
+      this.#over = true;
+      clearTimeout(this.#guard);
+      signal?.removeEventListener('abort', abort);
+      this.#forgetShimRun();
+    }
+  }
+
+  /** Resolves when the thread is gone and everything that it said has been heard. */
+  async #runWorker(job: Job): Promise<void> {
+    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: job,
+      transferList: [job.port],
+    });
+    this.#worker = worker;
+    this.#port.on('message', (report: Report) => this.#hear(report));
+    worker.on('error', (error) => (this.#reason ??= error));
+    await Promise.all([
+      new Promise((resolve) => worker.once('exit', resolve)),
+      new Promise((resolve) => this.#port.once('close', resolve)),
+    ]);
+  }
+
+  #outcome(): TraceResult {
+    if (!this.#end) throw new OuaError('TRACE_FAILED', 'the tracing thread ended early', 'report this');
+    const { failure, exit, leftovers, counts } = this.#end;
+    if (failure) throw new OuaError(failure.code, failure.message, failure.hint);
+    if (!exit) throw new OuaError('TRACE_FAILED', 'the command ended unseen', 'report this');
+    return { ...exit, leftovers, counts };
+  }
+
+  #hear(report: Report): void {
+    switch (report.type) {
+      case 'open':
+        this.#shimRun = report.run;
+        return;
+      case 'started':
+        this.#handedOver?.();
+        return this.#started.resolve(report.pid);
+      case 'stop':
+        return void this.#consult(report.stop);
+      case 'quiesced':
+        return this.#settleQuiesce(report.stop, report.restless);
+      case 'armed':
+        return this.#settleArming(report.id, report.found);
+      case 'events':
+        return this.#tell(report.events);
+      case 'command':
+        return this.#command.resolve(report.exit);
+      case 'end':
+        this.#end = report;
+    }
+  }
+
+  async #consult(report: StopReport): Promise<void> {
+    const { stop } = report;
+    const sequence = this.#nextSequence++;
+    this.#sequences.set(stop, sequence);
+    try {
+      const held = new HeldExec(sequence, report, () => this.#quiesce(stop));
+      const decision: ExecDecision = (await this.#options.onExec?.(held)) ?? { action: 'continue' };
+      this.#order({ type: 'decide', stop, decision });
+    } catch (error) {
+      this.#stop(error);
+    }
+  }
+
+  #tell(events: readonly NumberedEvent[]): void {
+    for (const event of events) {
+      const told = this.#numbered(event);
+      try {
+        this.#options.onEvent?.(told);
+      } catch (error) {
+        return this.#stop(error);
+      }
+    }
+  }
+
+  #numbered(event: NumberedEvent): TraceEvent {
+    if (event.type !== 'exec' && event.type !== 'exec-failed') return event;
+    const { stop, ...rest } = event;
+    const sequence = this.#sequences.get(stop);
+    this.#sequences.delete(stop);
+    if (rest.type === 'exec-failed') return { ...rest, sequence: sequence ?? -1 };
+    return sequence === undefined ? rest : { ...rest, sequence };
+  }
+
+  #quiesce(stop: number): Promise<void> {
+    const known = this.#quiesces.get(stop);
+    if (known) return known.promise;
+    const quiet = new Deferred<void>();
+    this.#quiesces.set(stop, quiet);
+    this.#order({ type: 'quiesce', stop });
+    return quiet.promise;
+  }
+
+  #settleQuiesce(stop: number, restless: number): void {
+    const quiet = this.#quiesces.get(stop);
+    this.#quiesces.delete(stop);
+    if (restless === 0) quiet?.resolve();
+    else
+      quiet?.reject(
+        new OuaError(
+          'TRACE_FAILED',
+          `${restless} process(es) of the update could not be stopped`,
+          'the host is overloaded or its disk hangs; plan again',
+        ),
+      );
+  }
+
+  #settleArming(id: number, found: boolean): void {
+    const arming = this.#armings.get(id);
+    this.#armings.delete(id);
+    if (found) arming?.armed.resolve();
+    else
+      arming?.armed.reject(
+        new OuaError(
+          'TRACE_FAILED',
+          `process ${arming.pid} is not traced`,
+          'arm only what the traced command started',
+        ),
+      );
+  }
+
+  /** Ends the run: kills everything, and gives up on a thread that does not report the end. */
+  #stop(reason: unknown): void {
+    if (this.#over) return;
+    this.#reason ??= reason;
+    this.#order({ type: 'kill' });
+    this.#guard ??= setTimeout(() => void this.#worker?.terminate(), endLimit);
+  }
+
+  #order(order: Order): void {
+    this.#port.postMessage(order);
+    // A thread that has not begun, or is gone, has nothing to be woken from.
+    if (this.#shimRun !== undefined && !this.#over) loadShim().oua_trace_wake(this.#shimRun);
+  }
+
+  /** After a thread that ended as it should there is nothing to forget. */
+  #forgetShimRun(): void {
+    if (this.#shimRun !== undefined && !this.#end) loadShim().oua_trace_close(this.#shimRun);
+  }
+
+  #rejectAll(reason: unknown): void {
+    for (const id of [...this.#armings.keys()]) this.#settleArming(id, false);
+    for (const quiet of this.#quiesces.values()) quiet.reject(reason);
+    this.#started.reject(reason);
+    this.#command.reject(reason);
+    this.#result.reject(reason);
+  }
+}
+
+function interrupted(): OuaError {
+  return new OuaError('INTERRUPTED', 'the traced command was interrupted', 'run it again');
+}
+
+function asOuaError(reason: unknown): OuaError {
+  if (reason instanceof OuaError) return reason;
+  const message = reason instanceof Error ? reason.message : String(reason);
+  return new OuaError('TRACE_FAILED', `tracing failed: ${message}`, 'report this', { cause: reason });
+}

@@ -1,0 +1,305 @@
+import { constants } from 'node:os';
+import { receiveMessageOnPort } from 'node:worker_threads';
+import { check, errnoName, type Shim } from '../native/shim.js';
+import type { Failure, Job, NumberedEvent, Order, Report } from './messages.js';
+import { countsSize, eventAt, eventKind, eventSize, type EventRecord } from './records.js';
+import { kernelName, type ProgramName } from './paths.js';
+import { nameProcess, Reader } from './reader.js';
+import type { ExecDecision, Exit, Leftover } from './tracer.js';
+
+/** Milliseconds; orders from the main thread cut a wait short. */
+const waitSlice = 500;
+const quiesceSlice = 100;
+const quiesceLimit = 10_000;
+/** How long killed tracees get to die. Only one that the kernel holds in a call can need it. */
+const deathLimit = 10_000;
+
+/** An exec stop whose decision is asked for or waited for. */
+interface Asked {
+  readonly record: EventRecord;
+  name?: ProgramName;
+}
+
+/**
+ * One run on the tracing thread. Everything is synchronous: the shim waits, we look at what happened and at
+ * what the main thread orders, and wait again. No wait is without bound.
+ */
+export class Tracing {
+  readonly #shim: Shim;
+  readonly #job: Job;
+  readonly #reader: Reader;
+  readonly #events = Buffer.alloc(256 * eventSize);
+  #run = -1;
+  #commandPid = 0;
+  #armedPid = 0;
+  #commandExit: Exit | undefined;
+  #armedExit: Exit | undefined;
+  #failure: Failure | undefined;
+  #leftovers: Leftover[] = [];
+  /** Exec stops in the order in which they came; the first is the one being asked about. */
+  #stops: Asked[] = [];
+  #quiesced = false;
+  /** `performance.now()` at which what is left over is killed, or at which the killed should be dead. */
+  #killAt = Infinity;
+  #deadBy = Infinity;
+  #ended = false;
+
+  constructor(shim: Shim, job: Job) {
+    this.#shim = shim;
+    this.#job = job;
+    this.#reader = new Reader(shim);
+  }
+
+  run(): void {
+    const shim = this.#shim;
+    this.#run = check('open a trace', shim.oua_trace_open(this.#job.flags));
+    this.#report({ type: 'open', run: this.#run });
+    try {
+      this.#start();
+      while (!this.#ended) this.#turn();
+      this.#reportEnd();
+    } finally {
+      shim.oua_trace_close(this.#run);
+    }
+  }
+
+  #start(): void {
+    const { uname, hiddenProc, file, argv, environment, cwd, streams, filter } = this.#job;
+    const shim = this.#shim;
+    if (uname) check('set uname', shim.oua_trace_set_uname(this.#run, uname, uname.length));
+    if (hiddenProc) check('set the hidden proc', shim.oua_trace_set_hidden_proc(this.#run, hiddenProc));
+    this.#commandPid = check(
+      'start the command',
+      // prettier-ignore
+      shim.oua_trace_start(this.#run, file, argv, argv.length, environment, environment.length, cwd, ...streams, filter, filter.length),
+    );
+    this.#report({ type: 'started', pid: this.#commandPid });
+  }
+
+  #turn(): void {
+    this.#takeOrders();
+    const limit = Math.min(this.#killAt, this.#deadBy) - performance.now();
+    const milliseconds = Math.ceil(Math.max(0, Math.min(waitSlice, limit)));
+    const count = check(
+      'wait for tracees',
+      this.#shim.oua_trace_wait(this.#run, this.#events, this.#events.length, milliseconds),
+    );
+    const told: NumberedEvent[] = [];
+    for (let index = 0; index < count; index++) {
+      const event = this.#take(eventAt(this.#events, index));
+      if (event) told.push(event);
+    }
+    if (told.length > 0) this.#report({ type: 'events', events: told });
+    this.#keepTime();
+  }
+
+  /** Ends what outstays its time. */
+  #keepTime(): void {
+    const now = performance.now();
+    if (now >= this.#killAt) {
+      this.#killAt = Infinity;
+      this.#leftovers = this.#list().map(nameProcess);
+      this.#kill();
+    }
+    if (now >= this.#deadBy) {
+      this.#fail(
+        'TRACE_FAILED',
+        `processes ${this.#list().join(', ')} do not die`,
+        'look at what they wait for in /proc/<pid>/stack',
+      );
+      this.#ended = true;
+    }
+  }
+
+  #take(record: EventRecord): NumberedEvent | undefined {
+    const { kind, tid, other, status, args } = record;
+    switch (kind) {
+      case eventKind.fork:
+        return { type: 'fork', pid: tid, child: other, thread: status === 1 };
+      case eventKind.exec:
+        return { type: 'exec', pid: tid, stop: status, redirected: other === 1 };
+      case eventKind.execFailed:
+        return this.#execFailed(record);
+      case eventKind.exit:
+        return this.#exited(tid, other, exitOf(status));
+      case eventKind.execStop:
+        this.#stops.push({ record });
+        if (this.#stops.length === 1) this.#ask();
+        return undefined;
+      case eventKind.mismatch:
+        this.#fail(
+          'TRACE_FAILED',
+          `process ${tid} runs another program than was decided`,
+          'something changed the call while it was looked at; plan again, and distrust the guest if it happens again',
+        );
+        return undefined;
+      case eventKind.startFailed:
+        this.#fail(
+          status === constants.errno.ENOENT ? 'PROGRAM_MISSING' : 'TRACE_FAILED',
+          `the command '${Buffer.from(this.#job.file).toString().slice(0, -1)}' cannot be run: ${errnoName(status)}`,
+          'check its path, its mode and its working directory',
+        );
+        return undefined;
+      case eventKind.end:
+        this.#ended = true;
+        return undefined;
+      default:
+        throw new RangeError(`trace event ${kind}, thread ${tid}, ${args.join(' ')}`);
+    }
+  }
+
+  #execFailed({ other, status, args }: EventRecord): NumberedEvent {
+    const errno = Number(args[0]);
+    if (args[1] === 1n && errno < kernelRestart)
+      this.#fail(
+        'TRACE_FAILED',
+        `process ${other} could not run the program that it was redirected to: ${errnoName(errno)}`,
+        'check that the stub is in place and executable inside the sandbox',
+      );
+    return { type: 'exec-failed', pid: other, stop: status, errno };
+  }
+
+  #exited(tid: number, tgid: number, exit: Exit): NumberedEvent | undefined {
+    if (tid === this.#commandPid) {
+      this.#commandExit = exit;
+      this.#report({ type: 'command', exit });
+    }
+    if (tid === this.#armedPid) this.#armedExit = exit;
+    const over = this.#commandExit && (this.#armedPid ? this.#armedExit : !this.#job.armedLater);
+    if (over) this.#killAt = Math.min(this.#killAt, performance.now() + this.#job.grace);
+    return tid === tgid ? { type: 'exit', pid: tid, ...exit } : undefined;
+  }
+
+  /** Asks the main thread about the first stop of the line that still stands. */
+  #ask(): void {
+    for (let asked = this.#stops[0]; asked; asked = this.#stops[0]) {
+      const report = this.#reader.read(asked.record);
+      if (typeof report !== 'number') {
+        asked.name = {
+          path: Buffer.from(report.path),
+          directoryFd: report.directoryFd,
+          base: Buffer.from(report.base),
+          root: Buffer.from(report.root),
+        };
+        this.#report({ type: 'stop', stop: report });
+        return;
+      }
+      // What we cannot read, the kernel cannot either: the call fails as it would have.
+      this.#decide(asked, { action: 'fail', errno: report });
+      this.#stops.shift();
+    }
+  }
+
+  #decide({ record: { tid, status: stop }, name }: Asked, decision: ExecDecision): void {
+    const shim = this.#shim;
+    const result =
+      decision.action === 'fail'
+        ? shim.oua_trace_exec_fail(this.#run, tid, stop, decision.errno)
+        : this.#go(tid, stop, decision, name);
+    // ESRCH: it was killed meanwhile, and its end is reported as any other.
+    if (result < 0 && result !== -constants.errno.ESRCH)
+      this.#fail(
+        'TRACE_FAILED',
+        `process ${tid} could not be made to ${decision.action}: ${errnoName(-result)}`,
+        'check that the stub is in place inside the sandbox',
+      );
+  }
+
+  #go(tid: number, stop: number, decision: ExecDecision, name: ProgramName | undefined): number {
+    const shim = this.#shim;
+    if (decision.action === 'redirect') {
+      const path = Buffer.from(`${decision.path}\0`);
+      return shim.oua_trace_exec_redirect(this.#run, tid, stop, path, path.length);
+    }
+    const expected = Buffer.concat([name ? kernelName(name) : Buffer.alloc(0), Buffer.of(0)]);
+    return shim.oua_trace_exec_continue(this.#run, tid, stop, expected, expected.length);
+  }
+
+  #takeOrders(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#job.port) as { message: Order } | undefined;
+      if (!received) return;
+      this.#follow(received.message);
+    }
+  }
+
+  #follow(order: Order): void {
+    switch (order.type) {
+      case 'decide': {
+        const asked = this.#stops[0];
+        if (asked?.record.status !== order.stop) return;
+        this.#decide(asked, order.decision);
+        this.#stops.shift();
+        if (this.#quiesced) check('let the tracees go', this.#shim.oua_trace_release(this.#run));
+        this.#quiesced = false;
+        return this.#ask();
+      }
+      case 'quiesce':
+        return this.#quiesce(order.stop);
+      case 'arm': {
+        const found = this.#shim.oua_trace_arm(this.#run, order.pid) === 0;
+        if (found) this.#armedPid = order.pid;
+        return this.#report({ type: 'armed', id: order.id, found });
+      }
+      case 'kill':
+        return this.#kill();
+    }
+  }
+
+  /** In slices, so that an order to kill is heard. */
+  #quiesce(stop: number): void {
+    const until = performance.now() + quiesceLimit;
+    let restless = 1;
+    this.#quiesced = true;
+    while (restless > 0 && performance.now() < until && this.#deadBy === Infinity) {
+      restless = check('stop the tracees', this.#shim.oua_trace_quiesce(this.#run, quiesceSlice));
+      if (restless > 0) this.#takeOrders();
+    }
+    this.#report({ type: 'quiesced', stop, restless });
+  }
+
+  #kill(): void {
+    this.#deadBy = Math.min(this.#deadBy, performance.now() + deathLimit);
+    this.#killAt = Infinity;
+    check('kill the tracees', this.#shim.oua_trace_kill(this.#run));
+  }
+
+  /** The first failure counts; it ends the run. */
+  #fail(code: Failure['code'], message: string, hint: string): void {
+    this.#failure ??= { code, message, hint };
+    this.#kill();
+  }
+
+  #list(): number[] {
+    const pids = new Int32Array(1024);
+    const bytes = new Uint8Array(pids.buffer);
+    const count = check('list tracees', this.#shim.oua_trace_list(this.#run, bytes, bytes.length));
+    return [...pids.subarray(0, count)];
+  }
+
+  #reportEnd(): void {
+    const bytes = Buffer.alloc(countsSize);
+    check('read the counts', this.#shim.oua_trace_read_counts(this.#run, bytes, bytes.length));
+    const count = (index: number) => Number(bytes.readBigUInt64LE(index * 8));
+    this.#report({
+      type: 'end',
+      failure: this.#failure,
+      exit: this.#armedExit ?? this.#commandExit,
+      leftovers: this.#leftovers,
+      counts: { stops: count(0), answered: count(1), execs: count(2), forks: count(3), signals: count(4) },
+    });
+  }
+
+  #report(report: Report): void {
+    this.#job.port.postMessage(report);
+  }
+}
+
+/** `ERESTARTSYS`, the first of the errnos by which the kernel makes a call again; linux/errno.h. */
+const kernelRestart = 512;
+
+/** wait(2): the low seven bits are the signal, the next byte the status. */
+function exitOf(status: number): Exit {
+  const signal = status & 0x7f;
+  return signal ? { exitStatus: 128 + signal, signal } : { exitStatus: (status >> 8) & 0xff };
+}
