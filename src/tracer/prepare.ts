@@ -83,12 +83,14 @@ function featuresOf(options: TraceOptions): ReadonlySet<Feature> {
   return features;
 }
 
-function environmentOf(options: TraceOptions): readonly (string | Buffer)[] {
-  if (Array.isArray(options.environment)) return options.environment as readonly Buffer[];
-  const environment: Readonly<NodeJS.ProcessEnv> = { ...(options.environment ?? process.env) };
-  return Object.entries(environment).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${value}`],
-  );
+type Environment = NonNullable<TraceOptions['environment']>;
+
+// Array.isArray does not narrow read-only arrays.
+const isPacked = (environment: Environment): environment is readonly Buffer[] => Array.isArray(environment);
+
+function environmentOf({ environment }: TraceOptions): readonly (string | Buffer)[] {
+  if (environment && isPacked(environment)) return environment;
+  return Object.entries(environment ?? process.env).map(([name, value]) => `${name}=${value}`);
 }
 
 /** What execvp(3) would run, found before the fork: each name tried by it would be an exec call of its own. */
