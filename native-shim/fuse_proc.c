@@ -242,6 +242,7 @@ static void do_open(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *f
   }
   /* Sizes are 0: without this the kernel would not ask for any byte. */
   file->direct_io = 1;
+  file->noflush = 1;
   fuse_reply_open(request, file);
 }
 

@@ -48,10 +48,7 @@ export class AccessLog {
 
   #take(event: Access): void {
     const before = this.#pending.get(event.tid);
-    if (before && event.path.startsWith(`${before.path}/`)) this.#pending.delete(event.tid);
-    // Listing follows the look-up of the same directory.
-    else if (before && event.access === access.listed && event.path === before.path)
-      this.#pending.delete(event.tid);
+    if (before && isStepTo(before, event)) this.#pending.delete(event.tid);
     else this.#settle(event.tid);
 
     if (event.access === access.directory || event.access === access.symlink)
@@ -73,6 +70,16 @@ export class AccessLog {
     if (!known && entries.size >= entriesMax) this.#lost++;
     else entries.set(key, { path, reader, count: (known?.count ?? 0) + 1, found });
   }
+}
+
+/** Whether `before` was only found on the way to `event`. */
+function isStepTo(before: Access, event: Access): boolean {
+  if (event.path.startsWith(`${before.path}/`)) return true;
+  if (event.path !== before.path) return false;
+  // Listing follows the look-up of the directory; `self` leads to a directory that the log calls `self`.
+  return (
+    event.access === access.listed || (before.access === access.symlink && event.access === access.directory)
+  );
 }
 
 function decode(bytes: Buffer, at: number): Access {

@@ -1,0 +1,265 @@
+import { readFileSync } from 'node:fs';
+import type { Guest } from '../../../src/guest/guest.js';
+import type { DirectoryNode, ProcNode } from '../../../src/shadow/proc/node.js';
+import { procPage } from '../../../src/shadow/proc/page.js';
+import { files, type ProcRow } from '../../../src/shadow/proc/row.js';
+import { procTable } from '../../../src/shadow/proc/table.js';
+import { hundredths, octalEscape } from '../../../src/shadow/proc/text.js';
+import { renderTree } from '../../../src/shadow/proc/tree.js';
+import { daemon, fixtureGuest, init } from './fixture-guest.js';
+
+const withCode = (code: string) => expect.objectContaining({ code }) as unknown as Error;
+
+function nodeAt(tree: DirectoryNode, path: string): ProcNode | undefined {
+  return path
+    .split('/')
+    .reduce<ProcNode | undefined>(
+      (node, name) => (node && 'children' in node ? node.children.get(name) : undefined),
+      tree,
+    );
+}
+
+function content(path: string, guest: Guest = fixtureGuest()): string | undefined {
+  const node = nodeAt(renderTree(guest), path);
+  return node && 'content' in node ? node.content.toString() : undefined;
+}
+
+describe('files of the system', () => {
+  test.each([
+    ['cmdline', 'root=/dev/vda1 ro quiet\n'],
+    ['filesystems', 'nodev\tsysfs\n\text4\n'],
+    ['loadavg', '0.74 0.35 0.13 0/3 769\n'],
+    ['uptime', '104.34 47.04\n'],
+    ['swaps', 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n'],
+    ['mounts', 'self/mounts'],
+    ['net', 'self/net'],
+    ['sys/kernel/ostype', 'Linux\n'],
+    ['sys/kernel/osrelease', '6.1.0-50-cloud-amd64\n'],
+    ['sys/kernel/version', '#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)\n'],
+    ['sys/kernel/hostname', 'guest\n'],
+    ['sys/kernel/domainname', '(none)\n'],
+    ['sys/kernel/ngroups_max', '65536\n'],
+    ['sys/kernel/pid_max', '32768\n'],
+    ['sys/kernel/random/boot_id', 'fb75c983-6565-42af-b136-fd2e8d8d7129\n'],
+    ['sys/net/ipv6/conf/all/disable_ipv6', '0\n'],
+    ['sys/fs/file-nr', '640\t0\t9223372036854775807\n'],
+  ])('%s', (path, text) => expect(content(path)).toBe(text));
+
+  test('version is the banner, one line', () => {
+    expect(content('version')).toBe(fixtureGuest().banner);
+    expect(content('version', fixtureGuest({ banner: 'Linux version 6.1' }))).toBe('Linux version 6.1\n');
+  });
+
+  test('meminfo aligns as the kernel does', () => {
+    expect(content('meminfo')).toBe(
+      [
+        'MemTotal:         481288 kB',
+        'Active(anon):        184 kB',
+        'SwapTotal:             0 kB',
+        'VmallocTotal:   34359738367 kB',
+        'HugePages_Total:       0',
+        'Hugepagesize:       2048 kB',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('modules', () => {
+    expect(content('modules')).toBe(
+      'kvm 1146880 1 kvm_amd, Live 0xffffffffc052e000\nlab 16384 0 - Live 0xffffffffc046e000 (OE)\n',
+    );
+  });
+
+  test('mounts: read-only if either says so, superblock flags first, blanks escaped', () => {
+    expect(content('1/mounts')).toBe(
+      'proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n' +
+        '/dev/vda1 / ext4 ro,sync,relatime,errors=remount-ro 0 0\n' +
+        '\\043none /mnt/with\\040space\\134and\\011tab tmpfs ro,size=5120k,inode64 0 0\n',
+    );
+  });
+
+  test('mountinfo', () => {
+    expect(content('1/mountinfo')).toBe(
+      '23 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:12 - proc proc rw\n' +
+        '27 1 254:1 / / rw,relatime - ext4 /dev/vda1 ro,sync,errors=remount-ro\n' +
+        '90 27 0:40 /a\\040b /mnt/with\\040space\\134and\\011tab ro - tmpfs \\043none rw,size=5120k,inode64\n',
+    );
+  });
+
+  test('what the memory does not tell is not there', () => {
+    expect(content('sys/kernel/random/boot_id', fixtureGuest({ bootId: () => undefined }))).toBeUndefined();
+    expect(content('swaps', fixtureGuest({ memInfo: () => [['SwapTotal', 1024]] }))).toBeUndefined();
+    expect(content('cpuinfo')).toBeUndefined();
+  });
+});
+
+describe('files of a process', () => {
+  test('stat of a daemon', () => {
+    expect(content('1/stat')).toBe(
+      '1 (systemd) S 0 1 1 0 -1 4194560 4600 24869 182 134 313 454 397 572 20 0 1 0 53 171487232 3003 18446744073709551615 94542071578624 94542071615725 140734290860304 0 0 0 671173123 4096 1260 1 0 0 17 0 0 0 0 0 0 94542071640208 94542071644176 94542570315776 140734290861950 140734290861961 140734290861961 140734290862061 0\n',
+    );
+  });
+
+  test('stat of a kernel thread', () => {
+    expect(content('10/stat')).toBe(
+      '10 (mm_percpu_wq) I 2 0 0 0 -1 69238880 0 0 0 0 0 0 0 0 0 -20 1 0 65 0 0 18446744073709551615 0 0 0 0 0 0 0 2147483647 0 1 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n',
+    );
+  });
+
+  test('stat without detail is what an unprivileged reader sees', () => {
+    expect(content('512/stat')).toBe(
+      '512 (odd) name\n) S 1 1 1 0 -1 4194560 4600 24869 182 134 313 454 397 572 20 0 1 0 53 171487232 3003 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n',
+    );
+  });
+
+  test('status', () => {
+    expect(content('1/status')).toBe(
+      [
+        'Name:\tsystemd',
+        'Umask:\t0000',
+        'State:\tS (sleeping)',
+        'Tgid:\t1',
+        'Ngid:\t0',
+        'Pid:\t1',
+        'PPid:\t0',
+        'TracerPid:\t0',
+        'Uid:\t0\t0\t0\t0',
+        'Gid:\t0\t0\t0\t0',
+        'FDSize:\t128',
+        'Groups:\t ',
+        'NStgid:\t1',
+        'NSpid:\t1',
+        'NSpgid:\t1',
+        'NSsid:\t1',
+        'VmPeak:\t  232712 kB',
+        'VmSize:\t  167468 kB',
+        'VmLck:\t       0 kB',
+        'VmPin:\t       0 kB',
+        'VmHWM:\t   12012 kB',
+        'VmRSS:\t   12012 kB',
+        'RssAnon:\t    2820 kB',
+        'RssFile:\t    9192 kB',
+        'RssShmem:\t       0 kB',
+        'VmData:\t   18632 kB',
+        'VmStk:\t     132 kB',
+        'VmExe:\t      40 kB',
+        'VmLib:\t   10696 kB',
+        'VmPTE:\t      92 kB',
+        'VmSwap:\t       0 kB',
+        'Threads:\t1',
+        'SigQ:\t1/1825',
+        'SigPnd:\t0000000000000000',
+        'ShdPnd:\t0000000000000000',
+        'SigBlk:\t7fe3c0fe28014a03',
+        'SigIgn:\t0000000000001000',
+        'SigCgt:\t00000001000004ec',
+        'CapInh:\t0000000000000000',
+        'CapPrm:\t000001ffffffffff',
+        'CapEff:\t000001ffffffffff',
+        'CapBnd:\t000001ffffffffff',
+        'CapAmb:\t0000000000000000',
+        'NoNewPrivs:\t0',
+        'Seccomp:\t0',
+        'Seccomp_filters:\t0',
+        'voluntary_ctxt_switches:\t626',
+        'nonvoluntary_ctxt_switches:\t2385',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('status escapes the name and leaves out what was not read', () => {
+    const text = content('512/status') ?? '';
+    expect(text).toContain('Name:\todd) name\\n\nState:');
+    expect(text).toContain('Uid:\t100\t101\t102\t103\nGid:\t200\t201\t202\t203\nGroups:\t4 27 \n');
+    expect(text).toContain('VmSize:\t  167468 kB\nVmRSS:\t   12012 kB\nThreads:');
+    expect(text).not.toMatch(/^(VmPeak|SigQ|Umask|Seccomp)/m);
+  });
+
+  test('comm, cmdline, statm, cgroup and links', () => {
+    expect(content('1/comm')).toBe('systemd\n');
+    expect(content('1/cmdline')).toBe('/sbin/init\0');
+    expect(content('10/cmdline')).toBe('');
+    expect(content('512/cmdline')).toBeUndefined();
+    expect(content('1/statm')).toBe('41867 3003 2298 10 0 4691 0\n');
+    expect(content('10/statm')).toBe('0 0 0 0 0 0 0\n');
+    expect(content('512/statm')).toBeUndefined();
+    expect(content('1/cgroup')).toBe('0::/init.scope\n');
+    expect(content('1/exe')).toBe('/usr/lib/systemd/systemd');
+    expect(content('1/root')).toBe('/');
+    expect(content('512/root')).toBeUndefined();
+  });
+
+  test('belong to the effective ids', () => {
+    const tree = renderTree(fixtureGuest());
+    expect(nodeAt(tree, '512')).toMatchObject({ uid: 101, gid: 201, mode: 0o555 });
+    expect(nodeAt(tree, '512/stat')).toMatchObject({ uid: 101, gid: 201, mode: 0o444 });
+    expect(nodeAt(tree, '512/comm')).toMatchObject({ mode: 0o644 });
+  });
+});
+
+describe('the tree', () => {
+  test('has places to mount on, hidden, and what every tracee finds', () => {
+    const tree = renderTree(fixtureGuest());
+    expect(nodeAt(tree, '.ouassister')).toMatchObject({ kind: 'directory', hidden: true });
+    expect(nodeAt(tree, '.ouassister/real')).toMatchObject({ kind: 'directory' });
+    expect(nodeAt(tree, '.ouassister/stub')).toMatchObject({ kind: 'file' });
+    expect(nodeAt(tree, '.tracee/exe')).toMatchObject({ kind: 'real' });
+    expect(nodeAt(tree, '.tracee/task')).toMatchObject({ kind: 'threads' });
+    expect(content('.tracee/mounts')).toBe(content('1/mounts'));
+    expect(content('.tracee/cgroup')).toBe('0::/init.scope\n');
+  });
+
+  test.each(['../etc/passwd', 'a//b', 'net/./x', 'a\0b', 'x'.repeat(256), 'kernel/pid_max/below'])(
+    'refuses a sysctl named %j',
+    (name) => {
+      const guest = fixtureGuest({ sysctls: () => new Map([[name, '0']]) });
+      expect(() => renderTree(guest)).toThrow(withCode('GUEST_INCONSISTENT'));
+    },
+  );
+
+  test('refuses two processes with one pid', () => {
+    const guest = fixtureGuest({ processes: () => [init, { ...daemon, pid: 1 }] });
+    expect(() => renderTree(guest)).toThrow(withCode('GUEST_INCONSISTENT'));
+  });
+
+  test('a family of files gives way to a row of its own', () => {
+    const rows: ProcRow[] = [
+      ...procTable,
+      files('sys', 'test', () => new Map([['kernel/ostype', 'Other']]), new Set()),
+    ];
+    const node = nodeAt(renderTree(fixtureGuest(), rows), 'sys/kernel/ostype');
+    expect(node).toMatchObject({ content: Buffer.from('Linux\n') });
+  });
+});
+
+describe('the table', () => {
+  test('names each path once, with its source, and says why a file is absent or partial', () => {
+    const paths = procTable.map(({ path }) => path);
+    expect(new Set(paths).size).toBe(paths.length);
+    for (const { source, state, note } of procTable) {
+      expect(source).toMatch(/^[a-z0-9_/-]+\.c(: \w+)?$/);
+      if (state !== 'full') expect(note).not.toBe('');
+    }
+  });
+
+  test('is what docs/proc.md says; write it anew with node dist/test/shadow/proc/write-page.js', () => {
+    expect(readFileSync(new URL('../../../../docs/proc.md', import.meta.url), 'utf8')).toBe(procPage());
+  });
+});
+
+describe('numbers and names', () => {
+  test('hundredths are cut, not rounded', () => {
+    expect([0, 0.29, 1.999, 104.34, 12345.6789].map(hundredths)).toEqual([
+      '0.00',
+      '0.29',
+      '1.99',
+      '104.34',
+      '12345.67',
+    ]);
+  });
+
+  test('escapes are octal', () => {
+    expect(octalEscape('a b\\c\td\ne#', ' \t\n#')).toBe('a\\040b\\134c\\011d\\012e\\043');
+  });
+});
