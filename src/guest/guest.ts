@@ -155,10 +155,15 @@ export interface Mount {
   readonly id: number;
   readonly parentId: number;
   readonly device: { readonly major: number; readonly minor: number };
-  /** Path of the mount's root within its file system. */
+  /** Path of the mount's root within its file system; not escaped, `//deleted` behind it as the kernel prints. */
   readonly root: string;
+  /** As init sees it, from its own root; not escaped. */
   readonly mountPoint: string;
+  /** Per-mount options as `mountinfo` field 6, e.g. `rw,nosuid`. */
   readonly options: string;
+  /** Optional fields of `mountinfo`, e.g. `shared:1 master:2`, or empty. */
+  readonly propagation: string;
+  /** With the subtype, e.g. `fuse.sshfs`. */
   readonly type: string;
   readonly source: string;
   readonly superOptions: string;
@@ -168,7 +173,10 @@ export interface Mount {
   readonly uuid: string | undefined;
 }
 
-/** Kernel memory figures for `/proc/meminfo`, in KiB, in the file's order. */
+/**
+ * Kernel memory figures for `/proc/meminfo`, in the file's order: KiB, but for the `HugePages_*` rows, which
+ * count pages. Rows that the memory image does not tell are left out.
+ */
 export type MemInfo = readonly (readonly [name: string, kib: number])[];
 
 /**

@@ -1,0 +1,308 @@
+import { OuaError } from '../base/errors.js';
+
+/** Type kinds of BTF, `include/uapi/linux/btf.h`. */
+export const BtfKind = {
+  INT: 1,
+  PTR: 2,
+  ARRAY: 3,
+  STRUCT: 4,
+  UNION: 5,
+  ENUM: 6,
+  FWD: 7,
+  TYPEDEF: 8,
+  VOLATILE: 9,
+  CONST: 10,
+  RESTRICT: 11,
+  FUNC: 12,
+  FUNC_PROTO: 13,
+  VAR: 14,
+  DATASEC: 15,
+  FLOAT: 16,
+  DECL_TAG: 17,
+  TYPE_TAG: 18,
+  ENUM64: 19,
+} as const;
+
+const magic = 0xeb9f;
+const minHeader = 24;
+const maxBytes = 64 * 1024 * 1024;
+const maxDepth = 32;
+const maxFind = 4096;
+
+/** 32-bit words that follow a type's three, by kind: `fixed + each × vlen`. */
+const trailers: readonly (readonly [fixed: number, each: number])[] = [
+  [0, 0],
+  [1, 0], // INT
+  [0, 0],
+  [3, 0], // ARRAY
+  [0, 3], // STRUCT
+  [0, 3], // UNION
+  [0, 2], // ENUM
+  [0, 0],
+  [0, 0],
+  [0, 0],
+  [0, 0],
+  [0, 0],
+  [0, 0],
+  [0, 2], // FUNC_PROTO
+  [1, 0], // VAR
+  [0, 3], // DATASEC
+  [0, 0],
+  [1, 0], // DECL_TAG
+  [0, 0],
+  [0, 3], // ENUM64
+];
+
+/** Where a member is: offsets in bytes from the start of the outermost struct; bits only for bit-fields. */
+export interface BtfMember {
+  readonly offset: number;
+  /** Bytes; of the storage that covers it, for a bit-field. */
+  readonly size: number;
+  readonly bits?: { readonly offset: number; readonly size: number };
+  /** Type id as declared, before modifiers are resolved. */
+  readonly type: number;
+}
+
+/**
+ * One BTF blob, indexed but not unfolded: a table of where each type is, and the names of structs, unions and
+ * enums when the first is asked for.
+ */
+export class Btf {
+  readonly #words: Uint32Array;
+  readonly #strings: Buffer;
+  /** Word index of each type; type 0 is void. */
+  readonly #types: Uint32Array;
+  readonly #typeCount: number;
+  #aggregates: Map<string, number[]> | undefined;
+  #enumerators: Map<number, bigint> | undefined;
+
+  /** @throws OuaError `GUEST_INCONSISTENT` when the blob is not well-formed. */
+  constructor(blob: Buffer) {
+    if (blob.length < minHeader || blob.readUInt16LE(0) !== magic) throw damaged('it does not start as BTF does');
+    if (blob.length > maxBytes) throw damaged(`it is ${blob.length} bytes long`);
+    const headerLength = blob.readUInt32LE(4);
+    const [typeOffset, typeLength, stringOffset, stringLength] = [8, 12, 16, 20].map((at) =>
+      blob.readUInt32LE(at),
+    ) as [number, number, number, number];
+    if (headerLength + typeOffset + typeLength > blob.length) throw damaged('its types reach beyond its end');
+    if (headerLength + stringOffset + stringLength > blob.length) throw damaged('its strings reach beyond its end');
+    if (typeLength % 4 !== 0) throw damaged('its types are not whole words');
+    this.#strings = blob.subarray(headerLength + stringOffset, headerLength + stringOffset + stringLength);
+    if (this.#strings.at(-1) !== 0) throw damaged('its strings do not end');
+    const aligned = new Uint8Array(typeLength);
+    aligned.set(blob.subarray(headerLength + typeOffset, headerLength + typeOffset + typeLength));
+    this.#words = new Uint32Array(aligned.buffer);
+    [this.#types, this.#typeCount] = indexTypes(this.#words);
+  }
+
+  /** Number of types, void included: ids are below it. */
+  get typeCount(): number {
+    return this.#typeCount;
+  }
+
+  kind(id: number): number {
+    return id === 0 ? 0 : ((this.#word(id, 1) >>> 24) & 0x1f);
+  }
+
+  name(id: number): string {
+    return id === 0 ? 'void' : this.#string(this.#word(id, 0));
+  }
+
+  /** Ids of the structs, unions and enums of this name; more than one when translation units disagree. */
+  aggregates(name: string): readonly number[] {
+    this.#aggregates ??= this.#indexAggregates();
+    return this.#aggregates.get(name) ?? [];
+  }
+
+  /** Ids of the structs without a name that have members of all these names. */
+  anonymousStructs(memberNames: readonly string[]): readonly number[] {
+    const wanted = memberNames.map((name) => this.#nameOffset(name));
+    if (wanted.includes(-1)) return [];
+    const found: number[] = [];
+    for (let id = 1; id < this.#typeCount && found.length < maxFind; id++) {
+      if (this.kind(id) !== BtfKind.STRUCT || this.#word(id, 0) !== 0) continue;
+      const names = new Set<number>();
+      for (let index = 0; index < this.#vlen(id); index++) names.add(this.#word(id, 3 + index * 3));
+      if (wanted.every((name) => names.has(name))) found.push(id);
+    }
+    return found;
+  }
+
+  /** The value of an enumerator, whatever enum it is in, or undefined. */
+  enumerator(name: string): bigint | undefined {
+    this.#enumerators ??= this.#indexEnumerators();
+    return this.#enumerators.get(this.#nameOffset(name));
+  }
+
+  /** Bytes that a value of the type takes. */
+  sizeOf(id: number): number {
+    let factor = 1;
+    for (let depth = 0, at = id; depth < maxDepth; depth++) {
+      switch (this.kind(at)) {
+        case BtfKind.PTR:
+          return factor * 8;
+        case BtfKind.ARRAY:
+          factor *= this.#word(at, 5);
+          at = this.#word(at, 3);
+          break;
+        case BtfKind.TYPEDEF:
+        case BtfKind.VOLATILE:
+        case BtfKind.CONST:
+        case BtfKind.RESTRICT:
+        case BtfKind.TYPE_TAG:
+          at = this.#word(at, 2);
+          break;
+        case BtfKind.INT:
+        case BtfKind.STRUCT:
+        case BtfKind.UNION:
+        case BtfKind.ENUM:
+        case BtfKind.ENUM64:
+        case BtfKind.FLOAT:
+        case BtfKind.DATASEC:
+          return factor * this.#word(at, 2);
+        default:
+          return 0;
+      }
+    }
+    throw damaged(`type ${id} refers to itself`);
+  }
+
+  /** The type behind typedefs and qualifiers. */
+  resolve(id: number): number {
+    for (let depth = 0, at = id; depth < maxDepth; depth++) {
+      const kind = this.kind(at);
+      const modifier =
+        (kind >= BtfKind.TYPEDEF && kind <= BtfKind.RESTRICT) || kind === BtfKind.TYPE_TAG;
+      if (!modifier) return at;
+      at = this.#word(at, 2);
+    }
+    throw damaged(`type ${id} refers to itself`);
+  }
+
+  /**
+   * A member by its path, e.g. `thread_info.cpu`. Members of anonymous structs and unions count as the outer
+   * one's own, as in C. Undefined when there is none.
+   */
+  member(struct: number, path: string): BtfMember | undefined {
+    let type = struct;
+    let base = 0;
+    let found: BtfMember | undefined;
+    for (const name of path.split('.')) {
+      const nameOffset = this.#nameOffset(name);
+      const member = nameOffset < 0 ? undefined : this.#findMember(type, nameOffset, base, 0);
+      if (!member) return undefined;
+      found = member;
+      base = member.offset;
+      type = member.type;
+    }
+    return found;
+  }
+
+  #findMember(struct: number, nameOffset: number, base: number, depth: number): BtfMember | undefined {
+    const id = this.resolve(struct);
+    const kind = this.kind(id);
+    if ((kind !== BtfKind.STRUCT && kind !== BtfKind.UNION) || depth > maxDepth) return undefined;
+    const info = this.#word(id, 1);
+    for (let index = 0; index < (info & 0xffff); index++) {
+      const memberName = this.#word(id, 3 + index * 3);
+      if (memberName !== nameOffset && memberName !== 0) continue;
+      const type = this.#word(id, 4 + index * 3);
+      const raw = this.#word(id, 5 + index * 3);
+      // kind_flag: the upper 8 bits are a bit-field's size, the rest its offset in bits.
+      const bitSize = info >>> 31 ? raw >>> 24 : 0;
+      const bitOffset = info >>> 31 ? raw & 0xffffff : raw;
+      if (memberName === nameOffset) return this.#describe(type, base, bitOffset, bitSize);
+      const inner = this.#findMember(type, nameOffset, base + (bitOffset >>> 3), depth + 1);
+      if (inner) return inner;
+    }
+    return undefined;
+  }
+
+  #describe(type: number, base: number, bitOffset: number, bitSize: number): BtfMember {
+    const size = this.sizeOf(type);
+    if (bitSize === 0) return { offset: base + (bitOffset >>> 3), size, type };
+    const unit = size * 8 || 8;
+    const offset = Math.floor(bitOffset / unit) * size;
+    return {
+      offset: base + offset,
+      size,
+      type,
+      bits: { offset: bitOffset - offset * 8, size: bitSize },
+    };
+  }
+
+  #indexAggregates(): Map<string, number[]> {
+    const index = new Map<string, number[]>();
+    for (let id = 1; id < this.#typeCount; id++) {
+      const kind = this.kind(id);
+      if (kind !== BtfKind.STRUCT && kind !== BtfKind.UNION && kind !== BtfKind.ENUM && kind !== BtfKind.ENUM64)
+        continue;
+      const nameOffset = this.#word(id, 0);
+      if (nameOffset === 0) continue;
+      const name = this.#string(nameOffset);
+      const ids = index.get(name);
+      if (ids) ids.push(id);
+      else index.set(name, [id]);
+    }
+    return index;
+  }
+
+  #indexEnumerators(): Map<number, bigint> {
+    const index = new Map<number, bigint>();
+    for (let id = 1; id < this.#typeCount; id++) {
+      const kind = this.kind(id);
+      if (kind !== BtfKind.ENUM && kind !== BtfKind.ENUM64) continue;
+      const width = kind === BtfKind.ENUM ? 2 : 3;
+      for (let at = 3; at < 3 + this.#vlen(id) * width; at += width) {
+        const high = kind === BtfKind.ENUM ? 0 : this.#word(id, at + 2);
+        const name = this.#word(id, at);
+        if (!index.has(name)) index.set(name, (BigInt(high) << 32n) | BigInt(this.#word(id, at + 1)));
+      }
+    }
+    return index;
+  }
+
+  /** BTF strings are stored once each, so that a name is one offset. */
+  #nameOffset(name: string): number {
+    const at = this.#strings.indexOf(`\0${name}\0`, 0, 'latin1');
+    return at < 0 ? -1 : at + 1;
+  }
+
+  #string(offset: number): string {
+    if (offset >= this.#strings.length) throw damaged(`a name is at ${offset}, beyond its strings`);
+    return this.#strings.toString('latin1', offset, this.#strings.indexOf(0, offset));
+  }
+
+  #vlen(id: number): number {
+    return this.#word(id, 1) & 0xffff;
+  }
+
+  #word(id: number, index: number): number {
+    const at = this.#types[id];
+    const word = id < this.#typeCount && at !== undefined ? this.#words[at + index] : undefined;
+    if (word === undefined) throw damaged(`there is no type ${id}`);
+    return word;
+  }
+}
+
+function indexTypes(words: Uint32Array): [types: Uint32Array, count: number] {
+  const types = new Uint32Array(Math.ceil(words.length / 3) + 1);
+  let count = 1;
+  for (let at = 0; at < words.length; ) {
+    const info = words[at + 1] ?? 0;
+    const trailer = trailers[(info >>> 24) & 0x1f];
+    if (!trailer || ((info >>> 24) & 0x1f) === 0) throw damaged(`type ${count} has an unknown kind`);
+    types[count++] = at;
+    at += 3 + trailer[0] + trailer[1] * (info & 0xffff);
+    if (at > words.length) throw damaged(`type ${count - 1} reaches beyond its end`);
+  }
+  return [types, count];
+}
+
+function damaged(why: string): OuaError {
+  return new OuaError(
+    'GUEST_INCONSISTENT',
+    `the kernel's type information (BTF) is damaged: ${why}`,
+    'save the memory again, or use a profile made from an undamaged guest of the same kernel',
+  );
+}

@@ -1,0 +1,297 @@
+/**
+ * Every struct member that we read, and where it moved. A row is `ours: where`, and `where` lists the places
+ * it has had, newest first: the first that the kernel's own type information has is taken. Versions are never
+ * compared. A path may go through embedded structs (`thread_info.cpu`); members of anonymous ones need no path.
+ *
+ * A member that some kernels do not have at all is `optional`: its reader asks with `has()` first.
+ */
+export interface Place {
+  readonly path: string;
+  /** Only a member of this many bytes: tells members of one name and different meaning apart. */
+  readonly size?: number;
+}
+
+export interface FieldSpec {
+  readonly places: readonly Place[];
+  readonly optional: boolean;
+}
+
+function at(...places: (string | Place)[]): FieldSpec {
+  return { places: places.map((place) => (typeof place === 'string' ? { path: place } : place)), optional: false };
+}
+
+function optional(...places: (string | Place)[]): FieldSpec {
+  return { ...at(...places), optional: true };
+}
+
+export const structFields = {
+  new_utsname: {
+    sysname: at('sysname'),
+    nodename: at('nodename'),
+    release: at('release'),
+    version: at('version'),
+    machine: at('machine'),
+    domainname: at('domainname'),
+  },
+  uts_namespace: { name: at('name') },
+  nsproxy: { uts_ns: at('uts_ns'), mnt_ns: at('mnt_ns') },
+
+  task_struct: {
+    tasks: at('tasks'),
+    // state → __state: 2f064a59a11f (5.14)
+    state: at('__state', 'state'),
+    exit_state: at('exit_state'),
+    exit_signal: at('exit_signal'),
+    flags: at('flags'),
+    pid: at('pid'),
+    tgid: at('tgid'),
+    comm: at('comm'),
+    real_parent: at('real_parent'),
+    group_leader: at('group_leader'),
+    thread_node: at('thread_node'),
+    real_cred: at('real_cred'),
+    signal: at('signal'),
+    mm: at('mm'),
+    fs: at('fs'),
+    nsproxy: at('nsproxy'),
+    // cpu → thread_info.cpu: bcf9033e5449 (5.16) on x86
+    cpu: at('thread_info.cpu', 'cpu'),
+    prio: at('prio'),
+    static_prio: at('static_prio'),
+    rt_priority: at('rt_priority'),
+    policy: at('policy'),
+    utime: at('utime'),
+    stime: at('stime'),
+    sum_exec_runtime: at('se.sum_exec_runtime'),
+    start_time: at('start_time'),
+    // real_start_time → start_boottime: cf25e24db61c (5.5)
+    start_boottime: at('start_boottime', 'real_start_time'),
+    min_flt: at('min_flt'),
+    maj_flt: at('maj_flt'),
+    nvcsw: at('nvcsw'),
+    nivcsw: at('nivcsw'),
+  },
+  signal_struct: {
+    thread_head: at('thread_head'),
+    nr_threads: at('nr_threads'),
+    pids: at('pids'),
+    tty: at('tty'),
+    utime: at('utime'),
+    stime: at('stime'),
+    cutime: at('cutime'),
+    cstime: at('cstime'),
+    prev_utime: at('prev_cputime.utime'),
+    prev_stime: at('prev_cputime.stime'),
+    sum_sched_runtime: at('sum_sched_runtime'),
+    min_flt: at('min_flt'),
+    maj_flt: at('maj_flt'),
+    cmin_flt: at('cmin_flt'),
+    cmaj_flt: at('cmaj_flt'),
+  },
+  pid: { numbers: at('numbers'), level: at('level') },
+  upid: { nr: at('nr') },
+  pid_namespace: {
+    // the sysctl became one of each namespace: 7863dcc72d0f (6.14)
+    pid_max: optional('pid_max'),
+  },
+  cred: {
+    uid: at('uid'),
+    gid: at('gid'),
+    suid: at('suid'),
+    sgid: at('sgid'),
+    euid: at('euid'),
+    egid: at('egid'),
+    fsuid: at('fsuid'),
+    fsgid: at('fsgid'),
+    // kernel_cap_t: u32[2] → u64 in f122a08b197d (6.3), the same bytes
+    cap_inheritable: at('cap_inheritable'),
+    cap_permitted: at('cap_permitted'),
+    cap_effective: at('cap_effective'),
+    cap_bset: at('cap_bset'),
+    cap_ambient: at('cap_ambient'),
+    group_info: at('group_info'),
+  },
+  group_info: { ngroups: at('ngroups'), gid: at('gid') },
+  tty_struct: { driver: at('driver'), index: at('index') },
+  tty_driver: { major: at('major'), minor_start: at('minor_start') },
+  mm_struct: {
+    pgd: at('pgd'),
+    total_vm: at('total_vm'),
+    arg_start: at('arg_start'),
+    arg_end: at('arg_end'),
+    env_start: at('env_start'),
+    env_end: at('env_end'),
+    // struct mm_rss_stat of atomics → struct percpu_counter[]: f1a7941243c1 (6.2)
+    rss_stat: at('rss_stat'),
+  },
+  percpu_counter: { count: at('count') },
+
+  file_system_type: { name: at('name'), fs_flags: at('fs_flags'), next: at('next') },
+
+  module: {
+    list: at('list'),
+    name: at('name'),
+    state: at('state'),
+    refcnt: at('refcnt'),
+    source_list: at('source_list'),
+    taints: at('taints'),
+    init: at('init'),
+    exit: optional('exit'),
+    // core_layout and init_layout → mem[]: ac3b43283923 (6.4)
+    mem: optional('mem'),
+    core_base: optional('core_layout.base'),
+    core_size: optional('core_layout.size'),
+    init_size: optional('init_layout.size'),
+  },
+  module_memory: { base: optional('base'), size: optional('size') },
+  module_use: { source_list: at('source_list'), source: at('source') },
+
+  fs_struct: { root: at('root') },
+  path: { mnt: at('mnt'), dentry: at('dentry') },
+  vfsmount: { mnt_root: at('mnt_root'), mnt_sb: at('mnt_sb'), mnt_flags: at('mnt_flags') },
+  mount: {
+    mnt: at('mnt'),
+    mnt_parent: at('mnt_parent'),
+    mnt_mountpoint: at('mnt_mountpoint'),
+    mnt_list: at('mnt_list'),
+    // the namespace's list → a tree: 2eea9ce4310d (6.8)
+    mnt_node: optional('mnt_node'),
+    mnt_id: at('mnt_id'),
+    mnt_devname: at('mnt_devname'),
+    mnt_group_id: at('mnt_group_id'),
+    mnt_master: at('mnt_master'),
+    mnt_ns: at('mnt_ns'),
+    // the propagation bits left mnt_flags for it (6.17)
+    mnt_t_flags: optional('mnt_t_flags'),
+  },
+  mnt_namespace: {
+    list: optional('list'),
+    // an older member of this name counts mounts, in 4 bytes
+    mounts: optional({ path: 'mounts', size: 8 }),
+  },
+  dentry: {
+    d_parent: at('d_parent'),
+    d_name: at('d_name.name'),
+    d_name_len: at('d_name.len'),
+    d_inode: at('d_inode'),
+  },
+  super_block: {
+    s_dev: at('s_dev'),
+    s_flags: at('s_flags'),
+    s_type: at('s_type'),
+    s_subtype: at('s_subtype'),
+    s_uuid: at('s_uuid'),
+    s_fs_info: at('s_fs_info'),
+    s_inodes: at('s_inodes'),
+    s_blocksize: at('s_blocksize'),
+  },
+  inode: { i_sb_list: at('i_sb_list'), i_mapping: at('i_mapping') },
+  address_space: { nrpages: at('nrpages') },
+
+  pglist_data: { node_zones: at('node_zones'), nr_zones: at('nr_zones') },
+  zone: {
+    watermark: at('_watermark'),
+    managed_pages: at('managed_pages'),
+    watermark_boost: at('watermark_boost'),
+  },
+
+  timekeeper: {
+    // tkr_mono and tkr_raw have been there since 4.0
+    mono_shift: at('tkr_mono.shift'),
+    mono_xtime_nsec: at('tkr_mono.xtime_nsec'),
+    mono_base: at('tkr_mono.base'),
+    xtime_sec: at('xtime_sec'),
+    offs_boot: at('offs_boot'),
+  },
+  tick_sched: {
+    idle_sleeptime: at('idle_sleeptime'),
+    idle_entrytime: at('idle_entrytime'),
+    // became TS_FLAG_IDLE_ACTIVE in flags (6.10)
+    idle_active: optional('idle_active'),
+    flags: optional('flags'),
+  },
+  kernel_cpustat: { cpustat: at('cpustat') },
+  clocksource: { mult: at('mult') },
+
+  // ctl_table_set and its root directory
+  ctl_table_root: { default_set: at('default_set') },
+  ctl_table_set: { dir: at('dir') },
+  ctl_dir: { root: at('root') },
+  ctl_table_header: { ctl_table: at('ctl_table'), node: at('node') },
+  ctl_node: { node: at('node'), header: at('header') },
+  ctl_table: {
+    procname: at('procname'),
+    data: at('data'),
+    maxlen: at('maxlen'),
+    mode: at('mode'),
+    proc_handler: at('proc_handler'),
+  },
+  net: { sysctls: at('sysctls') },
+  user_namespace: { set: optional('set') },
+  ipc_namespace: { ipc_set: optional('ipc_set'), mq_set: optional('mq_set') },
+
+  list_head: { next: at('next'), prev: at('prev') },
+  rb_node: { rb_left: at('rb_left'), rb_right: at('rb_right') },
+} as const satisfies Record<string, Record<string, FieldSpec>>;
+
+/**
+ * Structs that have no name of their own: what they are for, the members that tell them, and the same rows as
+ * above. A kernel that names the struct comes first.
+ */
+export const anonymousFields = {
+  /** The type of tk_core; struct tk_data since 6.13. */
+  tk_data: { names: ['tk_data'], members: ['seq', 'timekeeper'], fields: { timekeeper: at('timekeeper') } },
+} as const satisfies Record<
+  string,
+  { names: readonly string[]; members: readonly string[]; fields: Record<string, FieldSpec> }
+>;
+
+/** Enumerators that index the kernel's counters. One that a kernel does not have is left out. */
+export const enumerators = [
+  'PIDTYPE_PGID',
+  'PIDTYPE_SID',
+  'MM_FILEPAGES',
+  'MM_ANONPAGES',
+  'MM_SHMEMPAGES',
+  'MODULE_STATE_LIVE',
+  'MODULE_STATE_COMING',
+  'MODULE_STATE_GOING',
+  'MODULE_STATE_UNFORMED',
+  'MOD_MEM_NUM_TYPES',
+  'CPUTIME_USER',
+  'CPUTIME_IDLE',
+  'CPUTIME_IOWAIT',
+  'WMARK_LOW',
+  'NR_FREE_PAGES',
+  'NR_ZONE_WRITE_PENDING',
+  'NR_BOUNCE',
+  'NR_FREE_CMA_PAGES',
+  'NR_LRU_BASE',
+  'NR_INACTIVE_ANON',
+  'NR_ACTIVE_ANON',
+  'NR_INACTIVE_FILE',
+  'NR_ACTIVE_FILE',
+  'NR_UNEVICTABLE',
+  'NR_SLAB_RECLAIMABLE_B',
+  'NR_SLAB_UNRECLAIMABLE_B',
+  'NR_ANON_MAPPED',
+  'NR_FILE_MAPPED',
+  'NR_FILE_PAGES',
+  'NR_FILE_DIRTY',
+  'NR_WRITEBACK',
+  'NR_WRITEBACK_TEMP',
+  'NR_SHMEM',
+  'NR_SHMEM_THPS',
+  'NR_SHMEM_PMDMAPPED',
+  'NR_FILE_THPS',
+  'NR_FILE_PMDMAPPED',
+  'NR_ANON_THPS',
+  'NR_KERNEL_MISC_RECLAIMABLE',
+  'NR_KERNEL_STACK_KB',
+  'NR_PAGETABLE',
+  'NR_SECONDARY_PAGETABLE',
+  'NR_SWAPCACHE',
+  'NR_MLOCK',
+] as const;
+
+export type Enumerator = (typeof enumerators)[number];

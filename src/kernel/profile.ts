@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { errnoOf, OuaError } from '../base/errors.js';
+import type { Layout } from './layout.js';
+
+/** The format that this program writes; `docs/profile-format.md` describes it. */
+export const profileFormatVersion = 1;
+
+const maxFileBytes = 4 * 1024 * 1024;
+const offset = z.number().int().min(0).max(262_144);
+const member = z.union([z.tuple([offset, offset]), z.tuple([offset, offset, offset, offset])]);
+
+const profileSchema = z.strictObject({
+  formatVersion: z.literal(profileFormatVersion),
+  architecture: z.enum(['x86-64']),
+  release: z.string().min(1).max(64),
+  /** The whole linux_banner, newline included. */
+  banner: z.string().min(1).max(1024),
+  /** GNU build id in hexadecimal digits, from the kernel's own notes; null when it has none. */
+  buildId: z
+    .string()
+    .regex(/^([0-9a-f]{2}){8,32}$/)
+    .nullable(),
+  /** Addresses as linked, before KASLR; absolute symbols (per-CPU offsets) as they are. */
+  symbols: z.record(z.string(), z.string().regex(/^0x[0-9a-f]{1,16}$/)),
+  enums: z.record(z.string(), z.number().int()),
+  structs: z.record(z.string(), z.strictObject({ size: offset, members: z.record(z.string(), member) })),
+});
+
+/** Symbols and struct offsets of one exact kernel build. */
+export type Profile = Readonly<Omit<z.infer<typeof profileSchema>, keyof Layout>> & Layout;
+
+/** A profile in a directory: what `profile list` shows. */
+export interface ProfileFile {
+  readonly path: string;
+  readonly profile: Profile;
+}
+
+/** The profiles that come with the program. */
+export const shippedProfiles = fileURLToPath(new URL('../../../kernel-profiles', import.meta.url));
+
+/** The name that a kernel's profile has in a directory: found without opening any other. */
+export function profileFileName(release: string, banner: string): string {
+  const digest = createHash('sha256').update(banner, 'latin1').digest('hex');
+  return `${release.replace(/[^A-Za-z0-9.+_-]/g, '_')}-${digest.slice(0, 12)}.json`;
+}
+
+/**
+ * Reads a profile file.
+ * @throws OuaError `FILE_MISSING`, or `PROFILE_INVALID` when it is damaged or of another format version.
+ */
+export function readProfile(path: string): Profile {
+  let text: Buffer;
+  try {
+    text = readFileSync(path);
+  } catch (error) {
+    throw new OuaError(
+      'FILE_MISSING',
+      `the kernel profile ${path} cannot be read (${errnoOf(error) ?? String(error)})`,
+      'give the path of a profile, or leave it out: it is derived from the guest',
+      { cause: error },
+    );
+  }
+  return parseProfile(path, text);
+}
+
+/** @throws OuaError `PROFILE_INVALID`. */
+export function parseProfile(path: string, text: Buffer): Profile {
+  if (text.length > maxFileBytes) throw invalid(path, `it is ${text.length} bytes long`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text.toString('utf8'));
+  } catch (error) {
+    throw invalid(path, 'it is not JSON', error);
+  }
+  const version = z.looseObject({ formatVersion: z.number() }).safeParse(json);
+  if (version.success && version.data.formatVersion > profileFormatVersion)
+    throw invalid(path, `it has the newer format version ${version.data.formatVersion}`);
+  const result = profileSchema.safeParse(json);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    throw invalid(path, `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'not as described'}`);
+  }
+  return result.data;
+}
+
+/** Writes a profile into a directory under its canonical name, and returns the path. Never leaves half a file. */
+export function writeProfile(directory: string, profile: Profile): string {
+  const path = join(directory, profileFileName(profile.release, profile.banner));
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, formatProfile(profile));
+  renameSync(temporary, path);
+  return path;
+}
+
+/** JSON for people: one line for each struct, one for each symbol. */
+export function formatProfile(profile: Profile): string {
+  const { symbols, enums, structs, ...head } = profile;
+  const lines = (record: object) =>
+    Object.entries(record)
+      .map(([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)}`)
+      .join(',\n');
+  const first = Object.entries(head).map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  const rest = Object.entries({ symbols, enums, structs }).map(
+    ([name, record]) => `  ${JSON.stringify(name)}: {\n${lines(record)}\n  }`,
+  );
+  return `{\n${[...first, ...rest].join(',\n')}\n}\n`;
+}
+
+/**
+ * The profiles in a directory, by name. A damaged one is an error: it would otherwise hide.
+ * @throws OuaError `FILE_MISSING` when there is no such directory, `PROFILE_INVALID`.
+ */
+export function listProfiles(directory: string): ProfileFile[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch (error) {
+    throw new OuaError(
+      'FILE_MISSING',
+      `the profile directory ${directory} cannot be read (${errnoOf(error) ?? String(error)})`,
+      'give a directory that holds kernel profiles',
+      { cause: error },
+    );
+  }
+  return names
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => join(directory, name))
+    .map((path) => ({ path, profile: readProfile(path) }));
+}
+
+function invalid(path: string, why: string, cause?: unknown): OuaError {
+  return new OuaError(
+    'PROFILE_INVALID',
+    `the kernel profile ${path} cannot be used: ${why}`,
+    'make it again: ouassister profile build',
+    { cause },
+  );
+}

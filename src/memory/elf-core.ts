@@ -1,0 +1,105 @@
+import { OuaError } from '../base/errors.js';
+import { truncated, type Extent, type ExtentImage, type ImageFile } from './extent-memory.js';
+
+const ET_CORE = 4;
+const PT_LOAD = 1;
+const PN_XNUM = 0xffff;
+const headerSize = 64;
+const programHeaderSize = 56;
+const sectionHeaderSize = 64;
+/** QEMU writes one PT_LOAD for each memory block, or for each mapped run with `paging=true`. */
+const maxProgramHeaders = 1 << 20;
+const physicalLimit = 2 ** 52;
+
+/** ELF e_machine → the name that we use; from `elf.h`. */
+const machines: ReadonlyMap<number, string> = new Map([
+  [3, 'i386'],
+  [40, 'arm'],
+  [62, 'x86-64'],
+  [183, 'aarch64'],
+  [243, 'riscv'],
+]);
+
+export function isElf(start: Buffer): boolean {
+  return start.length >= 16 && start.readUInt32BE(0) === 0x7f454c46;
+}
+
+/**
+ * The extents of an ELF core as QEMU's `dump-guest-memory` writes it: each PT_LOAD holds the bytes of the
+ * guest-physical range at `p_paddr`. Section `PT_LOAD` order, alignment and `p_vaddr` do not matter here.
+ *
+ * With `paging=true` the same physical page may be in several PT_LOADs; the first one is taken.
+ *
+ * @throws OuaError `MEMORY_FORMAT` when it is no core of a machine's memory, `MEMORY_TRUNCATED` when it ends early.
+ */
+export function readElfCore(file: ImageFile): ExtentImage {
+  const ident = file.read(0, 16);
+  if (ident[5] !== 1) throw wrong(file.path, 'it is big-endian');
+  if (ident[4] === 1) throw wrong(file.path, 'it is a 32-bit ELF file');
+  const header = file.read(0, headerSize);
+  if (header.readUInt16LE(16) !== ET_CORE) throw wrong(file.path, 'it is an ELF file, but no core dump');
+  if (header.readUInt16LE(54) !== programHeaderSize) throw wrong(file.path, 'its program headers have an unknown size');
+  const count = programHeaderCount(file, header);
+  const offset = number(header.readBigUInt64LE(32), file);
+  const table = file.read(offset, count * programHeaderSize);
+  const extents: Extent[] = [];
+  for (let at = 0; at < table.length; at += programHeaderSize) {
+    if (table.readUInt32LE(at) !== PT_LOAD) continue;
+    const extent = {
+      offset: number(table.readBigUInt64LE(at + 8), file),
+      address: number(table.readBigUInt64LE(at + 24), file),
+      length: number(table.readBigUInt64LE(at + 32), file),
+    };
+    if (extent.length === 0) continue;
+    if (extent.offset + extent.length > file.size)
+      throw truncated(file.path, extent.offset + extent.length, file.size);
+    extents.push(extent);
+  }
+  if (extents.length === 0) throw wrong(file.path, 'it has no PT_LOAD');
+  const machine = header.readUInt16LE(18);
+  return {
+    format: 'elf',
+    architecture: machines.get(machine) ?? `ELF machine ${machine}`,
+    extents: withoutOverlaps(extents),
+  };
+}
+
+/** With PN_XNUM the real count is in section header 0 (`elf.5`). */
+function programHeaderCount(file: ImageFile, header: Buffer): number {
+  const count = header.readUInt16LE(56);
+  if (count !== PN_XNUM) return count;
+  const sections = number(header.readBigUInt64LE(40), file);
+  const real = file.read(sections, sectionHeaderSize).readUInt32LE(44);
+  if (real > maxProgramHeaders) throw wrong(file.path, `it claims ${real} program headers`);
+  return real;
+}
+
+function withoutOverlaps(extents: Extent[]): Extent[] {
+  extents.sort((a, b) => a.address - b.address || b.length - a.length);
+  const kept: Extent[] = [];
+  let end = 0;
+  for (const extent of extents) {
+    const skip = Math.max(0, end - extent.address);
+    if (skip >= extent.length) continue;
+    kept.push({
+      address: extent.address + skip,
+      offset: extent.offset + skip,
+      length: extent.length - skip,
+    });
+    end = extent.address + extent.length;
+  }
+  return kept;
+}
+
+function number(value: bigint, file: ImageFile): number {
+  if (value >= BigInt(physicalLimit)) throw wrong(file.path, `it states the impossible address 0x${value.toString(16)}`);
+  return Number(value);
+}
+
+function wrong(path: string, why: string): OuaError {
+  return new OuaError(
+    'MEMORY_FORMAT',
+    `${path} is not a memory image that can be read: ${why}`,
+    'save the memory with QMP: dump-guest-memory paging=false protocol=file:…',
+  );
+}
