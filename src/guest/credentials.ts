@@ -29,7 +29,8 @@ function readGroups(kernel: Kernel, address: bigint): number[] {
   if (address === 0n) return [];
   const info = kernel.view('group_info', address);
   const count = info.int('ngroups');
-  if (count < 0 || count > maxGroups) throw inconsistent(`the group_info at ${hex(address)} has ${count} groups`);
+  if (count < 0 || count > maxGroups)
+    throw inconsistent(`the group_info at ${hex(address)} has ${count} groups`);
   const bytes = kernel.read(info.at('gid'), count * 4);
   return Array.from({ length: count }, (_, index) => bytes.readUInt32LE(index * 4));
 }

@@ -7,7 +7,7 @@ const FS_REQUIRES_DEV = 1;
 /** Registered file systems in the order of `/proc/filesystems`. */
 export function readFileSystemTypes(kernel: Kernel): FileSystemType[] {
   const types: FileSystemType[] = [];
-  for (let at = kernel.pointer(kernel.symbol('file_systems')); at !== 0n; ) {
+  for (let at = kernel.pointer(kernel.symbol('file_systems')); at !== 0n;) {
     if (types.length >= maxEntries) throw inconsistent('the list of file systems does not end');
     const type = kernel.view('file_system_type', at);
     types.push({

@@ -69,11 +69,16 @@ function readPlacement(kernel: Kernel, module: Module): Pick<KernelModule, 'size
 /** Modules that use this one, as print_unload_info() lists them. */
 function readUsers(kernel: Kernel, module: Module): string[] {
   const users: string[] = [];
-  for (const link of listEntries(kernel, module.at('source_list'), `users of the module ${module.text('name')}`)) {
+  for (const link of listEntries(
+    kernel,
+    module.at('source_list'),
+    `users of the module ${module.text('name')}`,
+  )) {
     const use = kernel.container('module_use', 'source_list', link);
     users.push(kernel.view('module', use.pointer('source')).text('name'));
   }
-  if (module.has('exit') && module.pointer('init') !== 0n && module.pointer('exit') === 0n) users.push('[permanent]');
+  if (module.has('exit') && module.pointer('init') !== 0n && module.pointer('exit') === 0n)
+    users.push('[permanent]');
   return users;
 }
 

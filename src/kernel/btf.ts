@@ -78,14 +78,16 @@ export class Btf {
 
   /** @throws OuaError `GUEST_INCONSISTENT` when the blob is not well-formed. */
   constructor(blob: Buffer) {
-    if (blob.length < minHeader || blob.readUInt16LE(0) !== magic) throw damaged('it does not start as BTF does');
+    if (blob.length < minHeader || blob.readUInt16LE(0) !== magic)
+      throw damaged('it does not start as BTF does');
     if (blob.length > maxBytes) throw damaged(`it is ${blob.length} bytes long`);
     const headerLength = blob.readUInt32LE(4);
     const [typeOffset, typeLength, stringOffset, stringLength] = [8, 12, 16, 20].map((at) =>
       blob.readUInt32LE(at),
     ) as [number, number, number, number];
     if (headerLength + typeOffset + typeLength > blob.length) throw damaged('its types reach beyond its end');
-    if (headerLength + stringOffset + stringLength > blob.length) throw damaged('its strings reach beyond its end');
+    if (headerLength + stringOffset + stringLength > blob.length)
+      throw damaged('its strings reach beyond its end');
     if (typeLength % 4 !== 0) throw damaged('its types are not whole words');
     this.#strings = blob.subarray(headerLength + stringOffset, headerLength + stringOffset + stringLength);
     if (this.#strings.at(-1) !== 0) throw damaged('its strings do not end');
@@ -101,7 +103,7 @@ export class Btf {
   }
 
   kind(id: number): number {
-    return id === 0 ? 0 : ((this.#word(id, 1) >>> 24) & 0x1f);
+    return id === 0 ? 0 : (this.#word(id, 1) >>> 24) & 0x1f;
   }
 
   name(id: number): string {
@@ -171,8 +173,7 @@ export class Btf {
   resolve(id: number): number {
     for (let depth = 0, at = id; depth < maxDepth; depth++) {
       const kind = this.kind(at);
-      const modifier =
-        (kind >= BtfKind.TYPEDEF && kind <= BtfKind.RESTRICT) || kind === BtfKind.TYPE_TAG;
+      const modifier = (kind >= BtfKind.TYPEDEF && kind <= BtfKind.RESTRICT) || kind === BtfKind.TYPE_TAG;
       if (!modifier) return at;
       at = this.#word(at, 2);
     }
@@ -235,7 +236,12 @@ export class Btf {
     const index = new Map<string, number[]>();
     for (let id = 1; id < this.#typeCount; id++) {
       const kind = this.kind(id);
-      if (kind !== BtfKind.STRUCT && kind !== BtfKind.UNION && kind !== BtfKind.ENUM && kind !== BtfKind.ENUM64)
+      if (
+        kind !== BtfKind.STRUCT &&
+        kind !== BtfKind.UNION &&
+        kind !== BtfKind.ENUM &&
+        kind !== BtfKind.ENUM64
+      )
         continue;
       const nameOffset = this.#word(id, 0);
       if (nameOffset === 0) continue;
@@ -288,7 +294,7 @@ export class Btf {
 function indexTypes(words: Uint32Array): [types: Uint32Array, count: number] {
   const types = new Uint32Array(Math.ceil(words.length / 3) + 1);
   let count = 1;
-  for (let at = 0; at < words.length; ) {
+  for (let at = 0; at < words.length;) {
     const info = words[at + 1] ?? 0;
     const trailer = trailers[(info >>> 24) & 0x1f];
     if (!trailer || ((info >>> 24) & 0x1f) === 0) throw damaged(`type ${count} has an unknown kind`);

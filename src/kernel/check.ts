@@ -28,9 +28,14 @@ const checks: readonly ((kernel: Kernel) => string | undefined)[] = [
     return found === wanted ? undefined : `the build id is ${found ?? 'missing'} and not ${wanted}`;
   },
   function release(kernel) {
-    const uts = kernel.view('new_utsname', kernel.view('uts_namespace', kernel.symbol('init_uts_ns')).at('name'));
+    const uts = kernel.view(
+      'new_utsname',
+      kernel.view('uts_namespace', kernel.symbol('init_uts_ns')).at('name'),
+    );
     const found = uts.text('release');
-    return found === kernel.release ? undefined : `init_uts_ns says release '${found}', the banner says '${kernel.release}'`;
+    return found === kernel.release
+      ? undefined
+      : `init_uts_ns says release '${found}', the banner says '${kernel.release}'`;
   },
   function initTask(kernel) {
     const task = kernel.view('task_struct', kernel.symbol('init_task'));

@@ -17,7 +17,10 @@ export interface FieldSpec {
 }
 
 function at(...places: (string | Place)[]): FieldSpec {
-  return { places: places.map((place) => (typeof place === 'string' ? { path: place } : place)), optional: false };
+  return {
+    places: places.map((place) => (typeof place === 'string' ? { path: place } : place)),
+    optional: false,
+  };
 }
 
 function optional(...places: (string | Place)[]): FieldSpec {
@@ -124,7 +127,7 @@ export const structFields = {
     // struct mm_rss_stat of atomics → struct percpu_counter[]: f1a7941243c1 (6.2)
     rss_stat: at('rss_stat'),
   },
-  percpu_counter: { count: at('count') },
+  percpu_counter: { count: at('count'), counters: at('counters') },
 
   file_system_type: { name: at('name'), fs_flags: at('fs_flags'), next: at('next') },
 
@@ -174,6 +177,7 @@ export const structFields = {
     d_name: at('d_name.name'),
     d_name_len: at('d_name.len'),
     d_inode: at('d_inode'),
+    d_hash_pprev: at('d_hash.pprev'),
   },
   super_block: {
     s_dev: at('s_dev'),
@@ -216,7 +220,7 @@ export const structFields = {
   // ctl_table_set and its root directory
   ctl_table_root: { default_set: at('default_set') },
   ctl_table_set: { dir: at('dir') },
-  ctl_dir: { root: at('root') },
+  ctl_dir: { header: at('header'), root: at('root') },
   ctl_table_header: { ctl_table: at('ctl_table'), node: at('node') },
   ctl_node: { node: at('node'), header: at('header') },
   ctl_table: {
@@ -227,6 +231,13 @@ export const structFields = {
     proc_handler: at('proc_handler'),
   },
   net: { sysctls: at('sysctls') },
+  hstate: {
+    order: at('order'),
+    nr_huge_pages: at('nr_huge_pages'),
+    free_huge_pages: at('free_huge_pages'),
+    resv_huge_pages: at('resv_huge_pages'),
+    surplus_huge_pages: at('surplus_huge_pages'),
+  },
   user_namespace: { set: optional('set') },
   ipc_namespace: { ipc_set: optional('ipc_set'), mq_set: optional('mq_set') },
 
@@ -292,6 +303,8 @@ export const enumerators = [
   'NR_SECONDARY_PAGETABLE',
   'NR_SWAPCACHE',
   'NR_MLOCK',
+  'NR_UNACCEPTED',
+  'NR_BALLOON_PAGES',
 ] as const;
 
 export type Enumerator = (typeof enumerators)[number];

@@ -90,8 +90,9 @@ function tablesAround(region: Buffer, table: TokenTable): KallsymsTables | undef
     if (count < minSymbols || count > maxSymbols || region.readUInt32LE(at + 4) !== 0) continue;
     const names = namesAt(region, at + 8, count, table);
     if (!names) continue;
-    const values = offsetsAt(region, at - 8 - align8(count * 4), count, at - 8)
-      ?? offsetsAt(region, align8(table.end), count, align8(table.end) + align8(count * 4));
+    const values =
+      offsetsAt(region, at - 8 - align8(count * 4), count, at - 8) ??
+      offsetsAt(region, align8(table.end), count, align8(table.end) + align8(count * 4));
     if (values) return { count, names, tokens: table.tokens, ...values };
   }
   return undefined;

@@ -79,7 +79,7 @@ export class Kernel {
    */
   cstring(address: bigint, limit = pageSize): Buffer {
     const parts: Buffer[] = [];
-    for (let done = 0; done < Math.min(limit, maxText); ) {
+    for (let done = 0; done < Math.min(limit, maxText);) {
       const at = address + BigInt(done);
       const part = this.read(at, Math.min(limit - done, 64, pageSize - Number(at & 0xfffn)));
       const end = part.indexOf(0);
@@ -143,7 +143,12 @@ export class Kernel {
   }
 }
 
-function readVirtual(memory: PhysicalMemory, space: AddressSpace, address: bigint, length: number): Buffer | undefined {
+function readVirtual(
+  memory: PhysicalMemory,
+  space: AddressSpace,
+  address: bigint,
+  length: number,
+): Buffer | undefined {
   if (length < 0 || length > maxRead)
     throw inconsistent(`a structure at ${hex(address)} claims ${length} bytes`);
   const inPage = Number(address & 0xfffn);
@@ -152,7 +157,7 @@ function readVirtual(memory: PhysicalMemory, space: AddressSpace, address: bigin
     return physical === undefined ? undefined : memory.read(physical, length);
   }
   const target = Buffer.allocUnsafe(length);
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const at = address + BigInt(done);
     const physical = space.translate(at);
     if (physical === undefined) return undefined;

@@ -1,5 +1,6 @@
 import { OuaError } from '../base/errors.js';
-import { Btf, BtfKind, type BtfMember } from './btf.js';
+import type { Btf} from './btf.js';
+import { BtfKind, type BtfMember } from './btf.js';
 import { anonymousFields, enumerators, structFields, type FieldSpec } from './fields.js';
 
 /** A member: bytes from the struct's start, bytes long, and for a bit-field its bits within those bytes. */
@@ -51,7 +52,10 @@ export function missingFields(layout: Layout): string[] {
   const missing: string[] = [];
   const tables: [string, Readonly<Record<string, FieldSpec>>][] = [
     ...Object.entries(structFields),
-    ...Object.entries(anonymousFields).map(([name, row]): [string, Record<string, FieldSpec>] => [name, row.fields]),
+    ...Object.entries(anonymousFields).map(([name, row]): [string, Record<string, FieldSpec>] => [
+      name,
+      row.fields,
+    ]),
   ];
   for (const [name, fields] of tables)
     for (const [field, spec] of Object.entries(fields))

@@ -17,7 +17,9 @@ export function* listEntries(kernel: Kernel, head: bigint, what: string): Genera
     if (count >= maxEntries) throw inconsistent(`the list of ${what} at ${hex(head)} does not end`);
     const link = kernel.read(at, 16);
     if (link.readBigUInt64LE(8) !== previous)
-      throw inconsistent(`the list of ${what} is torn at ${hex(at)}: its back link does not lead to ${hex(previous)}`);
+      throw inconsistent(
+        `the list of ${what} is torn at ${hex(at)}: its back link does not lead to ${hex(previous)}`,
+      );
     yield at;
     previous = at;
     at = link.readBigUInt64LE(0);
@@ -30,7 +32,7 @@ export function* treeNodes(kernel: Kernel, root: bigint, what: string): Generato
   const maxDepth = 64;
   const stack: bigint[] = [];
   let count = 0;
-  for (let at = kernel.pointer(root); at !== 0n || stack.length > 0; ) {
+  for (let at = kernel.pointer(root); at !== 0n || stack.length > 0;) {
     while (at !== 0n) {
       if (stack.length >= maxDepth) throw inconsistent(`the tree of ${what} at ${hex(root)} is too deep`);
       stack.push(at);

@@ -5,7 +5,14 @@ import type { PhysicalMemory } from '../memory/memory.js';
 import { contradictions } from './check.js';
 import { Kernel } from './kernel.js';
 import { missingFields } from './layout.js';
-import { alignedBanners, allBanners, kallsymsOf, proveLocation, releaseOf, type BannerHit } from './locate.js';
+import {
+  alignedBanners,
+  allBanners,
+  kallsymsOf,
+  proveLocation,
+  releaseOf,
+  type BannerHit,
+} from './locate.js';
 import { profileOf } from './profile-build.js';
 import { linkText } from './locate.js';
 import { profileFileName, readProfile, type Profile } from './profile.js';
@@ -74,7 +81,9 @@ export function checkProfile(memory: PhysicalMemory, profile: Profile): ProfileF
   try {
     const derived = buildProfile(memory);
     if (derived.banner === profile.banner)
-      findings.push(...differences(profile, derived).map((what): ProfileFinding => ({ kind: 'error', what })));
+      findings.push(
+        ...differences(profile, derived).map((what): ProfileFinding => ({ kind: 'error', what })),
+      );
   } catch (error) {
     // A kernel that cannot describe itself leaves only the checks above.
     if (!(error instanceof OuaError) || error.code !== 'KERNEL_NO_BTF') throw error;
@@ -85,10 +94,16 @@ export function checkProfile(memory: PhysicalMemory, profile: Profile): ProfileF
 
 function differences(profile: Profile, derived: Profile): string[] {
   const found: string[] = [];
-  const compare = (kind: string, ours: Readonly<Record<string, unknown>>, theirs: Readonly<Record<string, unknown>>) => {
+  const compare = (
+    kind: string,
+    ours: Readonly<Record<string, unknown>>,
+    theirs: Readonly<Record<string, unknown>>,
+  ) => {
     for (const [name, value] of Object.entries(ours))
       if (JSON.stringify(value) !== JSON.stringify(theirs[name]))
-        found.push(`${kind} ${name} is ${JSON.stringify(theirs[name]) ?? 'missing'} and not ${JSON.stringify(value)}`);
+        found.push(
+          `${kind} ${name} is ${JSON.stringify(theirs[name]) ?? 'missing'} and not ${JSON.stringify(value)}`,
+        );
   };
   compare('symbol', profile.symbols, derived.symbols);
   compare('enumerator', profile.enums, derived.enums);
@@ -132,10 +147,18 @@ function withProfile(memory: PhysicalMemory, hit: BannerHit, profile: Profile): 
 function deriving(memory: PhysicalMemory, hit: BannerHit): Kernel {
   const kallsyms = kallsymsOf(memory, hit);
   if (!kallsyms)
-    throw unsupported(hit, 'its symbol table (kallsyms) was not found', 'give a profile of exactly this build');
+    throw unsupported(
+      hit,
+      'its symbol table (kallsyms) was not found',
+      'give a profile of exactly this build',
+    );
   const location = proveLocation(memory, hit, (name) => kallsyms.address(name));
   if (!location)
-    throw unsupported(hit, 'its page tables do not lead to it', 'guests of the architecture x86-64 are supported');
+    throw unsupported(
+      hit,
+      'its page tables do not lead to it',
+      'guests of the architecture x86-64 are supported',
+    );
   return new Kernel(memory, location, profileOf(memory, location, kallsyms));
 }
 
@@ -164,7 +187,11 @@ function notFound(memory: PhysicalMemory): OuaError {
 }
 
 function unsupported(hit: BannerHit, why: string, hint: string): OuaError {
-  return new OuaError('KERNEL_UNSUPPORTED', `the guest's kernel (${hit.banner.trim()}) cannot be read: ${why}`, hint);
+  return new OuaError(
+    'KERNEL_UNSUPPORTED',
+    `the guest's kernel (${hit.banner.trim()}) cannot be read: ${why}`,
+    hint,
+  );
 }
 
 function mismatch(profile: Profile, hit: BannerHit, why: string): OuaError {

@@ -82,7 +82,10 @@ export function parseProfile(path: string, text: Buffer): Profile {
   const result = profileSchema.safeParse(json);
   if (!result.success) {
     const issue = result.error.issues[0];
-    throw invalid(path, `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'not as described'}`);
+    throw invalid(
+      path,
+      `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'not as described'}`,
+    );
   }
   return result.data;
 }
@@ -103,7 +106,9 @@ export function formatProfile(profile: Profile): string {
     Object.entries(record)
       .map(([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)}`)
       .join(',\n');
-  const first = Object.entries(head).map(([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  const first = Object.entries(head).map(
+    ([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`,
+  );
   const rest = Object.entries({ symbols, enums, structs }).map(
     ([name, record]) => `  ${JSON.stringify(name)}: {\n${lines(record)}\n  }`,
   );

@@ -16,6 +16,7 @@ export const optionalSymbols = [
   '__per_cpu_offset',
   '__cpu_online_mask',
   '__cpu_present_mask',
+  '__cpu_possible_mask',
   'nr_cpu_ids',
   'file_systems',
   'modules',
@@ -56,7 +57,7 @@ export const optionalSymbols = [
   'totalcma_pages',
   'hstates',
   'default_hstate_idx',
-  'super_blocks',
+  'tainted_mask',
 ] as const;
 
 /** How a sysctl's handler prints its value; see `guest/sysctls.ts`. */
@@ -72,7 +73,6 @@ export type SysctlKind =
   | 'ms_jiffies'
   | 'ulong_ms_jiffies'
   | 'uuid'
-  | 'taint'
   | 'bitmap';
 
 /** Handlers of sysctls by the symbol of the function, and how they print. Sources: `kernel/sysctl.c` and their own files. */
@@ -95,6 +95,5 @@ export const sysctlHandlers: Readonly<Record<string, SysctlKind>> = {
   proc_dointvec_ms_jiffies: 'ms_jiffies',
   proc_dointvec_ms_jiffies_minmax: 'ms_jiffies',
   proc_do_uuid: 'uuid',
-  proc_taint: 'taint',
   proc_do_large_bitmap: 'bitmap',
 };

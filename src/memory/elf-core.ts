@@ -38,7 +38,8 @@ export function readElfCore(file: ImageFile): ExtentImage {
   if (ident[4] === 1) throw wrong(file.path, 'it is a 32-bit ELF file');
   const header = file.read(0, headerSize);
   if (header.readUInt16LE(16) !== ET_CORE) throw wrong(file.path, 'it is an ELF file, but no core dump');
-  if (header.readUInt16LE(54) !== programHeaderSize) throw wrong(file.path, 'its program headers have an unknown size');
+  if (header.readUInt16LE(54) !== programHeaderSize)
+    throw wrong(file.path, 'its program headers have an unknown size');
   const count = programHeaderCount(file, header);
   const offset = number(header.readBigUInt64LE(32), file);
   const table = file.read(offset, count * programHeaderSize);
@@ -92,7 +93,8 @@ function withoutOverlaps(extents: Extent[]): Extent[] {
 }
 
 function number(value: bigint, file: ImageFile): number {
-  if (value >= BigInt(physicalLimit)) throw wrong(file.path, `it states the impossible address 0x${value.toString(16)}`);
+  if (value >= BigInt(physicalLimit))
+    throw wrong(file.path, `it states the impossible address 0x${value.toString(16)}`);
   return Number(value);
 }
 

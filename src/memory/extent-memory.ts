@@ -41,7 +41,7 @@ export class ImageFile implements Disposable {
 
   /** @throws OuaError `MEMORY_TRUNCATED` when the file ends before `length` bytes are read. */
   readInto(offset: number, target: Buffer): void {
-    for (let done = 0; done < target.length; ) {
+    for (let done = 0; done < target.length;) {
       const count = readSync(this.#fd, target, done, target.length - done, offset + done);
       if (count === 0) throw truncated(this.path, offset + done, this.size);
       done += count;
@@ -109,7 +109,7 @@ export class ExtentMemory implements PhysicalMemory {
   }
 
   readInto(address: number, target: Buffer): void {
-    for (let done = 0; done < target.length; ) {
+    for (let done = 0; done < target.length;) {
       const extent = this.#extentAt(address + done);
       if (!extent) throw hole(this.path, address + done);
       const skip = address + done - extent.address;

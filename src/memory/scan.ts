@@ -17,7 +17,7 @@ export function* scan(memory: PhysicalMemory, pattern: Buffer, options: ScanOpti
   const window = Buffer.allocUnsafeSlow(windowSize);
   for (const range of memory.ranges) {
     const end = Math.min(range.end, options.end ?? Infinity);
-    for (let base = Math.max(range.start, options.start ?? 0); base + pattern.length <= end; ) {
+    for (let base = Math.max(range.start, options.start ?? 0); base + pattern.length <= end;) {
       const view = window.subarray(0, Math.min(windowSize, end - base));
       memory.readInto(base, view);
       for (let at = view.indexOf(pattern); at >= 0; at = view.indexOf(pattern, at + 1)) yield base + at;

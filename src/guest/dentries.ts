@@ -1,0 +1,36 @@
+import type { Kernel } from '../kernel/kernel.js';
+import { hex, inconsistent } from '../kernel/lists.js';
+import type { StructView } from '../kernel/struct-view.js';
+
+/** NAME_MAX, and PATH_MAX / 2 for the number of names in a path. */
+const maxName = 255;
+export const maxPathNames = 2048;
+
+export type Dentry = StructView<'dentry'>;
+
+/** The last name of a dentry's path, `/` for a file system's root. */
+export function dentryName(kernel: Kernel, dentry: Dentry): string {
+  const length = dentry.uint('d_name_len');
+  if (length > maxName)
+    throw inconsistent(`the dentry at ${hex(dentry.address)} has a name of ${length} bytes`);
+  return kernel.read(dentry.pointer('d_name'), length).toString('utf8');
+}
+
+/** Path within the file system, as dentry_path() writes it: `//deleted` behind one that is unlinked. */
+export function dentryPath(kernel: Kernel, address: bigint): string {
+  const names: string[] = [];
+  const first = kernel.view('dentry', address);
+  let dentry = first;
+  for (
+    let parent = dentry.pointer('d_parent');
+    parent !== dentry.address;
+    parent = dentry.pointer('d_parent')
+  ) {
+    if (names.length >= maxPathNames)
+      throw inconsistent(`the path of the dentry at ${hex(address)} does not end`);
+    names.push(dentryName(kernel, dentry));
+    dentry = kernel.view('dentry', parent);
+  }
+  const deleted = names.length > 0 && first.pointer('d_hash_pprev') === 0n;
+  return `/${names.reverse().join('/')}${deleted ? '//deleted' : ''}`;
+}

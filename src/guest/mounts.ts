@@ -1,0 +1,142 @@
+import type { Kernel } from '../kernel/kernel.js';
+import { hex, inconsistent, listEntries, treeNodes } from '../kernel/lists.js';
+import type { StructView } from '../kernel/struct-view.js';
+import { dentryName, dentryPath, maxPathNames } from './dentries.js';
+import type { Mount } from './guest.js';
+import { superOptions } from './super-options.js';
+import { findTask } from './tasks.js';
+
+type MountView = StructView<'mount'>;
+
+/** A place in the mount tree: `struct path`, with the address of the `struct mount` for its vfsmount. */
+interface Place {
+  readonly mount: bigint;
+  readonly dentry: bigint;
+}
+
+/** MNT_* of `include/linux/mount.h` that are options, in the order of show_mnt_opts(). */
+const mountOptions: readonly (readonly [flag: number, option: string])[] = [
+  [0x01, 'nosuid'],
+  [0x02, 'nodev'],
+  [0x04, 'noexec'],
+  [0x08, 'noatime'],
+  [0x10, 'nodiratime'],
+  [0x20, 'relatime'],
+  [0x80, 'nosymfollow'],
+];
+const MNT_READONLY = 0x40;
+const MNT_SHARED = 0x1000;
+const MNT_UNBINDABLE = 0x2000;
+/** T_SHARED and T_UNBINDABLE of mnt_t_flags. */
+const T_SHARED = 1;
+const T_UNBINDABLE = 2;
+const minorBits = 20;
+
+/**
+ * The mounts that init sees, in the order of its `/proc/1/mountinfo`: those of its mount namespace that are
+ * below its root directory.
+ */
+export function readMounts(kernel: Kernel): Mount[] {
+  const init = findTask(kernel, 1);
+  if (!init) throw inconsistent('there is no process with the pid 1');
+  const namespace = kernel.view('nsproxy', init.pointer('nsproxy')).pointer('mnt_ns');
+  const root = initRoot(kernel, init.pointer('fs'));
+  const mounts: Mount[] = [];
+  for (const mount of namespaceMounts(kernel, namespace)) {
+    const vfs = kernel.view('vfsmount', mount.at('mnt'));
+    // A reader of some /proc/<pid>/mounts keeps its place in the list with a mount that has no file system.
+    if (vfs.pointer('mnt_sb') === 0n) continue;
+    if (mount.pointer('mnt_ns') !== namespace)
+      throw inconsistent(`the mount at ${hex(mount.address)} is in another mount namespace than its list`);
+    const mountPoint = pathBelow(kernel, { mount: mount.address, dentry: vfs.pointer('mnt_root') }, root);
+    if (mountPoint !== undefined) mounts.push(describe(kernel, mount, vfs, mountPoint));
+  }
+  return mounts;
+}
+
+function* namespaceMounts(kernel: Kernel, address: bigint): Generator<MountView> {
+  const namespace = kernel.view('mnt_namespace', address);
+  if (namespace.has('mounts')) {
+    for (const node of treeNodes(kernel, namespace.at('mounts'), 'mounts'))
+      yield kernel.container('mount', 'mnt_node', node);
+  } else {
+    for (const link of listEntries(kernel, namespace.at('list'), 'mounts'))
+      yield kernel.container('mount', 'mnt_list', link);
+  }
+}
+
+function initRoot(kernel: Kernel, fs: bigint): Place {
+  const path = kernel.view('path', kernel.view('fs_struct', fs).at('root'));
+  return { mount: mountOf(kernel, path.pointer('mnt')), dentry: path.pointer('dentry') };
+}
+
+/** real_mount(): the `struct mount` that embeds a vfsmount. */
+function mountOf(kernel: Kernel, vfsmount: bigint): bigint {
+  return vfsmount - BigInt(kernel.offset('mount', 'mnt'));
+}
+
+/** Path from a root to a place, as prepend_path() builds it, or undefined when the place is not below the root. */
+function pathBelow(kernel: Kernel, place: Place, root: Place): string | undefined {
+  const names: string[] = [];
+  let { mount, dentry } = place;
+  for (let steps = 0; mount !== root.mount || dentry !== root.dentry; steps++) {
+    if (steps > maxPathNames) throw inconsistent(`the path of the mount at ${hex(place.mount)} does not end`);
+    const view = kernel.view('mount', mount);
+    const entry = kernel.view('dentry', dentry);
+    if (dentry === kernel.view('vfsmount', view.at('mnt')).pointer('mnt_root')) {
+      const parent = view.pointer('mnt_parent');
+      if (parent === mount) return undefined;
+      dentry = view.pointer('mnt_mountpoint');
+      mount = parent;
+      continue;
+    }
+    const parent = entry.pointer('d_parent');
+    if (parent === dentry) return undefined;
+    names.push(dentryName(kernel, entry));
+    dentry = parent;
+  }
+  return `/${names.reverse().join('/')}`;
+}
+
+function describe(kernel: Kernel, mount: MountView, vfs: StructView<'vfsmount'>, mountPoint: string): Mount {
+  const flags = vfs.uint('mnt_flags');
+  const superBlock = kernel.view('super_block', vfs.pointer('mnt_sb'));
+  const device = superBlock.uint('s_dev');
+  const type = kernel.text(kernel.view('file_system_type', superBlock.pointer('s_type')).pointer('name'));
+  const subtype = superBlock.pointer('s_subtype');
+  const source = mount.pointer('mnt_devname');
+  return {
+    id: mount.int('mnt_id'),
+    parentId: kernel.view('mount', mount.pointer('mnt_parent')).int('mnt_id'),
+    device: { major: device >>> minorBits, minor: device & ((1 << minorBits) - 1) },
+    root: dentryPath(kernel, vfs.pointer('mnt_root')),
+    mountPoint,
+    options: [
+      flags & MNT_READONLY ? 'ro' : 'rw',
+      ...mountOptions.filter(([flag]) => flags & flag).map(([, option]) => option),
+    ].join(','),
+    propagation: propagation(kernel, mount, flags),
+    type: subtype === 0n ? type : `${type}.${kernel.text(subtype)}`,
+    source: source === 0n ? 'none' : kernel.text(source),
+    superOptions: superOptions(kernel, superBlock, type),
+    uuid: uuid(superBlock.raw('s_uuid')),
+  };
+}
+
+function propagation(kernel: Kernel, mount: MountView, flags: number): string {
+  const own = mount.has('mnt_t_flags') ? mount.uint('mnt_t_flags') : undefined;
+  const shared = own === undefined ? flags & MNT_SHARED : own & T_SHARED;
+  const unbindable = own === undefined ? flags & MNT_UNBINDABLE : own & T_UNBINDABLE;
+  const master = mount.pointer('mnt_master');
+  const fields: string[] = [];
+  if (shared) fields.push(`shared:${mount.int('mnt_group_id')}`);
+  if (master !== 0n) fields.push(`master:${kernel.view('mount', master).int('mnt_group_id')}`);
+  if (unbindable) fields.push('unbindable');
+  return fields.join(' ');
+}
+
+/** 8-4-4-4-12 text of 16 bytes, or undefined when they are all zero. */
+export function uuid(bytes: Buffer): string | undefined {
+  if (bytes.every((byte) => byte === 0)) return undefined;
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

@@ -1,0 +1,120 @@
+import type { Kernel } from '../kernel/kernel.js';
+import { openKernel, type OpenKernelOptions } from '../kernel/open.js';
+import { cpusIn } from '../kernel/percpu.js';
+import type { PhysicalMemory } from '../memory/memory.js';
+import { readFileSystemTypes } from './filesystems.js';
+import type { FileSystemType, Guest, KernelModule, MemInfo, Mount, Process, Uts } from './guest.js';
+import { readMemInfo } from './meminfo.js';
+import { readModules } from './modules.js';
+import { readMounts, uuid } from './mounts.js';
+import { readProcesses } from './processes.js';
+import { readSysctls } from './sysctls.js';
+import { readLoadAverage, readUptime, readWallClock } from './time.js';
+import { readUts } from './uts.js';
+
+/** NGROUPS_MAX has been this since 2.6.4; the variable holds it, too. */
+const NGROUPS_MAX = 65536;
+/** COMMAND_LINE_SIZE of x86 is 2048; boot configuration can make it longer. */
+const maxCommandLine = 64 * 1024;
+
+/**
+ * Opens the guest in a memory image, and takes charge of the memory. Without a profile it is derived from the guest.
+ *
+ * @throws OuaError as {@link openKernel}
+ */
+export function openGuest(memory: PhysicalMemory, options: OpenKernelOptions = {}): Guest {
+  return new MemoryGuest(openKernel(memory, options));
+}
+
+/** Every answer is read when it is first asked for, and kept. */
+class MemoryGuest implements Guest {
+  readonly #kernel: Kernel;
+  readonly #answers = new Map<string, unknown>();
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  get banner(): string {
+    return this.#kernel.banner;
+  }
+
+  get uts(): Uts {
+    return this.#once('uts', readUts);
+  }
+
+  processes(): readonly Process[] {
+    return this.#once('processes', readProcesses);
+  }
+
+  fileSystemTypes(): readonly FileSystemType[] {
+    return this.#once('fileSystemTypes', readFileSystemTypes);
+  }
+
+  modules(): readonly KernelModule[] {
+    return this.#once('modules', readModules);
+  }
+
+  mounts(): readonly Mount[] {
+    return this.#once('mounts', readMounts);
+  }
+
+  memInfo(): MemInfo {
+    return this.#once('memInfo', readMemInfo);
+  }
+
+  commandLine(): string {
+    const kernel = this.#kernel;
+    return kernel.text(kernel.pointer(kernel.symbol('saved_command_line')), maxCommandLine);
+  }
+
+  bootId(): string | undefined {
+    const bytes = this.#kernel.read(this.#kernel.symbol('sysctl_bootid'), 16);
+    // proc_do_uuid() takes a zero here for "not made yet"
+    return bytes[8] === 0 ? undefined : uuid(bytes);
+  }
+
+  uptime(): { readonly up: number; readonly idle: number } {
+    return this.#once('uptime', readUptime);
+  }
+
+  wallClock(): number {
+    return readWallClock(this.#kernel);
+  }
+
+  loadAverage(): readonly [number, number, number] {
+    return readLoadAverage(this.#kernel);
+  }
+
+  cpus(): { readonly online: number; readonly present: number } {
+    return {
+      online: cpusIn(this.#kernel, '__cpu_online_mask').length,
+      present: cpusIn(this.#kernel, '__cpu_present_mask').length,
+    };
+  }
+
+  pidMax(): number {
+    const kernel = this.#kernel;
+    if (kernel.has('pid_namespace', 'pid_max'))
+      return kernel.view('pid_namespace', kernel.symbol('init_pid_ns')).int('pid_max');
+    return kernel.i32(kernel.symbol('pid_max'));
+  }
+
+  ngroupsMax(): number {
+    const variable = this.#kernel.find('ngroups_max');
+    return variable === undefined ? NGROUPS_MAX : this.#kernel.i32(variable);
+  }
+
+  sysctls(): ReadonlyMap<string, string> {
+    return this.#once('sysctls', readSysctls);
+  }
+
+  [Symbol.dispose](): void {
+    this.#kernel.memory[Symbol.dispose]();
+  }
+
+  #once<T>(name: string, read: (kernel: Kernel) => T): T {
+    if (!this.#answers.has(name)) this.#answers.set(name, read(this.#kernel));
+    return this.#answers.get(name) as T;
+  }
+}

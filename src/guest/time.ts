@@ -1,0 +1,69 @@
+import type { Kernel } from '../kernel/kernel.js';
+import { cpusIn, perCpuAddress } from '../kernel/percpu.js';
+
+const nsPerSecond = 1e9;
+/** TS_FLAG_IDLE_ACTIVE, `kernel/time/tick-sched.h`. */
+const TS_FLAG_IDLE_ACTIVE = 4;
+
+/** Nanoseconds at the guest's last clock update, which is at most one sleep of an idle CPU before the suspend. */
+interface Clock {
+  /** Since the epoch. */
+  readonly real: bigint;
+  readonly monotonic: bigint;
+  readonly boot: bigint;
+}
+
+export function readClock(kernel: Kernel): Clock {
+  // tk_core became the first of timekeeper_data[] in 6.17
+  const core = kernel.find('tk_core') ?? kernel.symbol('timekeeper_data');
+  const keeper = kernel.view('timekeeper', kernel.view('tk_data', core).at('timekeeper'));
+  const nanoseconds = keeper.u64('mono_xtime_nsec') >> BigInt(keeper.uint('mono_shift'));
+  const monotonic = keeper.u64('mono_base') + nanoseconds;
+  return {
+    real: keeper.u64('xtime_sec') * BigInt(nsPerSecond) + nanoseconds,
+    monotonic,
+    boot: monotonic + keeper.u64('offs_boot'),
+  };
+}
+
+/** Seconds since the epoch. */
+export function readWallClock(kernel: Kernel): number {
+  return Number(readClock(kernel).real) / nsPerSecond;
+}
+
+/** What `/proc/uptime` shows, in seconds. */
+export function readUptime(kernel: Kernel): { up: number; idle: number } {
+  const clock = readClock(kernel);
+  let idle = 0n;
+  for (const cpu of cpusIn(kernel, '__cpu_possible_mask')) idle += idleTime(kernel, cpu, clock.monotonic);
+  return { up: Number(clock.boot) / nsPerSecond, idle: Number(idle) / nsPerSecond };
+}
+
+/** get_idle_time(): what the tick code measured, or the ticks' own count where it does not measure. */
+function idleTime(kernel: Kernel, cpu: number, now: bigint): bigint {
+  if (kernel.find('tick_cpu_sched') !== undefined && kernel.has('tick_sched', 'idle_sleeptime')) {
+    const tick = kernel.view('tick_sched', perCpuAddress(kernel, kernel.symbol('tick_cpu_sched'), cpu));
+    const active = tick.has('idle_active')
+      ? tick.uint('idle_active')
+      : tick.uint('flags') & TS_FLAG_IDLE_ACTIVE;
+    const since = tick.u64('idle_entrytime');
+    const slept = tick.u64('idle_sleeptime');
+    if (slept !== 0n) return slept + (active && now > since ? now - since : 0n);
+  }
+  const stat = kernel.view('kernel_cpustat', perCpuAddress(kernel, kernel.symbol('kernel_cpustat'), cpu));
+  return stat.raw('cpustat').readBigUInt64LE((kernel.enumerator('CPUTIME_IDLE') ?? 0) * 8);
+}
+
+/** Fixed point with 11 bits, `include/linux/sched/loadavg.h`. */
+const FSHIFT = 11;
+const FIXED_1 = 1 << FSHIFT;
+
+/** The three load averages with the two digits that `/proc/loadavg` shows. */
+export function readLoadAverage(kernel: Kernel): [number, number, number] {
+  const words = kernel.read(kernel.symbol('avenrun'), 24);
+  const average = (index: number): number => {
+    const value = Number(words.readBigUInt64LE(index * 8)) + Math.floor(FIXED_1 / 200);
+    return Math.floor(value / FIXED_1) + Math.floor(((value % FIXED_1) * 100) / FIXED_1) / 100;
+  };
+  return [average(0), average(1), average(2)];
+}
