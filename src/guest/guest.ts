@@ -161,8 +161,6 @@ export interface Mount {
   readonly mountPoint: string;
   /** Per-mount options as `mountinfo` field 6, e.g. `rw,nosuid`. */
   readonly options: string;
-  /** Optional fields of `mountinfo`, e.g. `shared:1 master:2`, or empty. */
-  readonly propagation: string;
   /** With the subtype, e.g. `fuse.sshfs`. */
   readonly type: string;
   readonly source: string;

@@ -1,5 +1,5 @@
 import { OuaError } from '../base/errors.js';
-import type { Btf} from './btf.js';
+import type { Btf } from './btf.js';
 import { BtfKind, type BtfMember } from './btf.js';
 import { anonymousFields, enumerators, structFields, type FieldSpec } from './fields.js';
 
