@@ -1,0 +1,57 @@
+/** What a guest says about itself: file name in `inside/` → shell command, run by root in the guest. */
+export const captures: Readonly<Record<string, string>> = {
+  'uname-a': 'uname -a',
+  ps: 'ps -eo pid,ppid,pgid,sid,tpgid,stat,ni,pri,cls,psr,uid,gid,nlwp,vsz,rss,time,tty,comm,args ww',
+  'ps-simple': 'ps -eo pid,ppid,comm,args ww',
+  'ps-threads': 'ps -eLo pid,tid,comm',
+  lsmod: 'lsmod',
+  'sysctl-a': 'sysctl -a',
+  boot_id: 'cat /proc/sys/kernel/random/boot_id',
+  'machine-id': 'cat /etc/machine-id',
+  hostname: 'hostname',
+  domainname: 'cat /proc/sys/kernel/domainname',
+  date: 'date +%s.%N',
+  'dpkg-l': 'dpkg -l',
+  'dpkg-query': 'dpkg-query -W',
+  'systemctl-units': 'systemctl list-units --all --plain --no-legend --no-pager',
+  'ip-addr': 'ip -details address',
+  'ip-route': 'ip route',
+  'ls-run': 'ls -laR /run',
+  blkid: 'blkid',
+  'proc-1-root': 'readlink /proc/1/root',
+  ...procFiles(
+    'modules filesystems mounts cmdline meminfo version cpuinfo stat devices partitions swaps vmstat iomem kallsyms',
+  ),
+  ...procFiles('1/mountinfo 1/mounts 1/stat 1/status 1/limits 1/maps 1/cgroup 1/environ'),
+  ...perProcess('stat'),
+  ...perProcess('status'),
+  ...perProcess('cmdline'),
+  ...perProcess('comm'),
+  'proc-loadavg': 'cat /proc/loadavg',
+  'proc-uptime': 'cat /proc/uptime',
+};
+
+/** A script that runs all captures and writes them to its standard output as a tar archive. */
+export function captureScript(): string {
+  const folder = '/run/lab-captures';
+  return [
+    `mkdir -p ${folder} && cd ${folder} || exit`,
+    ...Object.entries(captures).map(([name, command]) => `{ ${command}; } >${name}.txt 2>/dev/null`),
+    'tar -cf - *.txt',
+    `cd / && rm -rf ${folder}`,
+    '',
+  ].join('\n');
+}
+
+function procFiles(paths: string): Record<string, string> {
+  return Object.fromEntries(
+    paths.split(' ').map((path) => [`proc-${path.replaceAll('/', '-')}`, `cat /proc/${path}`]),
+  );
+}
+
+/** All processes' files of one name, each after a line `== PID`. */
+function perProcess(file: string): Record<string, string> {
+  return {
+    [`all-${file}`]: `for p in /proc/[0-9]*; do echo "== \${p#/proc/}"; cat $p/${file}; echo; done`,
+  };
+}
