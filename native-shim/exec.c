@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int32_t oua_exec(const char *path, const uint8_t *argv, int32_t length) {
+int32_t oua_exec(const uint8_t *argv, int32_t length) {
   if (length <= 0 || argv[length - 1] != 0) return -EINVAL;
   size_t count = 0;
   for (int32_t i = 0; i < length; i++) count += argv[i] == 0;
@@ -13,7 +13,7 @@ int32_t oua_exec(const char *path, const uint8_t *argv, int32_t length) {
   if (!arguments) return -ENOMEM;
   char *next = (char *)argv;
   for (size_t i = 0; i < count; i++, next += strlen(next) + 1) arguments[i] = next;
-  execve(path, arguments, environ);
+  execvp(arguments[0], arguments);
   int error = errno;
   free(arguments);
   return -error;

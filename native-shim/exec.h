@@ -5,9 +5,9 @@
 #include "abi.h"
 
 /*
- * execve(2) of `path` with this process's environment. `argv` holds the arguments, each ending in NUL, in
- * `length` bytes. Returns only on failure.
+ * execvp(3): looks the first argument up in PATH and runs it with this process's environment. `argv` holds the
+ * arguments, each ending in NUL, in `length` bytes. Returns only on failure.
  */
-OUA_EXPORT int32_t oua_exec(const char *path, const uint8_t *argv, int32_t length);
+OUA_EXPORT int32_t oua_exec(const uint8_t *argv, int32_t length);
 
 #endif

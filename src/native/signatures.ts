@@ -61,7 +61,7 @@ export const signatures = {
   oua_list_xattrs: ['i32', 'bytes', 'bytes', 'i32'],
   oua_get_xattr: ['i32', 'bytes', 'string', 'bytes', 'i32'],
   oua_scan_tree: ['i32', 'string', 'i32', 'address', 'bytes', 'i32'],
-  oua_exec: ['i32', 'string', 'bytes', 'i32'],
+  oua_exec: ['i32', 'bytes', 'i32'],
 
   // fuse.h
   oua_proc_check: ['i32', 'bytes', 'i64'],
