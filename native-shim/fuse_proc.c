@@ -185,15 +185,18 @@ static void do_getattr(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info
   fuse_reply_attr(request, &stat, timeout_of(ref));
 }
 
-/* Where a tracee's magic links are, from within its directory. */
+/*
+ * Where a tracee's own entry is. As an absolute path, by which the tracing engine knows these links: it puts the
+ * true target in when one of them is read.
+ */
 static void real_target(const struct oua_proc *proc, struct ref ref, char *target, size_t size) {
   const struct oua_node *node = node_of(proc, ref);
   const char *name = proc->tree.heap + node->name;
+  int length = (int)node->name_length;
   if (ref.tid)
-    snprintf(target, size, "../../../.ouassister/real/%d/task/%d/%.*s", ref.tgid, ref.tid, (int)node->name_length,
-             name);
+    snprintf(target, size, "/proc/.ouassister/real/%d/task/%d/%.*s", ref.tgid, ref.tid, length, name);
   else
-    snprintf(target, size, "../.ouassister/real/%d/%.*s", ref.tgid, (int)node->name_length, name);
+    snprintf(target, size, "/proc/.ouassister/real/%d/%.*s", ref.tgid, length, name);
 }
 
 /* The sandbox's own init has its number from the guest's: it finds itself in the real procfs only. */

@@ -205,7 +205,7 @@ describe('the log', () => {
   });
 });
 
-/** A shell in a pid namespace of its own, with a procfs of it at the hidden place, as the sandbox has it. */
+/** A shell in a pid namespace of its own with the shadow proc on /proc, as the sandbox has it. */
 class Sandbox implements AsyncDisposable {
   readonly #process: ChildProcess;
 
@@ -218,7 +218,11 @@ class Sandbox implements AsyncDisposable {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const sandbox = new Sandbox(process);
-    await sandbox.sh(`mount -t proc -o subset=pid proc ${where}/.ouassister/real`);
+    // Pids above the guest's highest, as the sandbox has them.
+    await sandbox.sh('echo 600 > /proc/sys/kernel/ns_last_pid');
+    await sandbox.sh(
+      `mount -t proc -o subset=pid proc ${where}/.ouassister/real && mount --rbind ${where} /proc`,
+    );
     return sandbox;
   }
 
@@ -256,8 +260,8 @@ describe('callers', () => {
   test('in a pid namespace find themselves, their threads and their magic links', async () => {
     const shadow = await mount();
     const sandbox = stack.use(await Sandbox.start(directory));
-    shadow.attach(sandbox.pid, directory.slice(1));
-    const sh = (line: string) => sandbox.sh(`cd ${directory}; ${line}`);
+    shadow.attach(sandbox.pid);
+    const sh = (line: string) => sandbox.sh(`cd /proc; ${line}`);
 
     // The shell itself is pid 1 there, and pid 1 is the guest's.
     expect(await sh('cat 1/comm')).toBe('systemd\n');
@@ -266,7 +270,7 @@ describe('callers', () => {
     expect(await sh(`sh -c 'echo $$; exec readlink self' | uniq | wc -l`)).toBe('1\n');
     expect(await sh("sh -c 'echo $$/task/$$; exec readlink thread-self' | uniq | wc -l")).toBe('1\n');
     expect(await sh(`sh -c 'echo $$; exec cut -d" " -f1 self/stat' | uniq | wc -l`)).toBe('1\n');
-    expect(await sh(`sh -c 'exec readlink self/exe'`)).toMatch(/^\.\.\/\.ouassister\/real\/\d+\/exe\n$/);
+    expect(await sh(`sh -c 'exec readlink self/exe'`)).toMatch(/^\/proc\/\.ouassister\/real\/\d+\/exe\n$/);
     expect(await sh(`readlink -f self/exe`)).toMatch(/\/readlink\n$|\/coreutils\n$/);
     expect(await sh('echo through | cat self/fd/0')).toBe('through\n');
     expect(await sh(`sh -c 'exec cat self/task/[0-9]*/comm'`)).toBe('cat\n');
@@ -284,10 +288,8 @@ describe('callers', () => {
   test('find the live processes of the sandbox among the pids of the guest', async () => {
     const shadow = await mount();
     const sandbox = stack.use(await Sandbox.start(directory));
-    shadow.attach(sandbox.pid, directory.slice(1));
-    const listing = await sandbox.sh(
-      `echo 600 > /proc/sys/kernel/ns_last_pid; sleep 100 & ls -U ${directory}`,
-    );
+    shadow.attach(sandbox.pid);
+    const listing = await sandbox.sh('sleep 100 & ls -U /proc');
     const pids = listing
       .split('\n')
       .filter((name) => /^\d+$/.test(name))
@@ -295,9 +297,7 @@ describe('callers', () => {
     expect(pids.slice(0, 3)).toEqual([1, 10, 512]);
     expect(pids).toEqual([...pids].sort((a, b) => a - b));
     expect(pids.length).toBeGreaterThanOrEqual(4);
-    const sleeper = (await sandbox.sh(`for p in ${directory}/*/comm; do grep -l sleep $p; done`))
-      .split('/')
-      .at(-2);
+    const sleeper = (await sandbox.sh(`for p in /proc/*/comm; do grep -l sleep $p; done`)).split('/').at(-2);
     expect(Number(sleeper)).toBeGreaterThan(512);
     expect(pids).toContain(Number(sleeper));
     await sandbox.sh(`kill ${sleeper}; wait`);
@@ -334,7 +334,7 @@ describe('the end', () => {
   test('comes also while files are open and another namespace has the mount: they get an error', async () => {
     const shadow = await mountShadowProc({ guest: fixtureGuest(), directory });
     const sandbox = stack.use(await Sandbox.start(directory));
-    shadow.attach(sandbox.pid, directory.slice(1));
+    shadow.attach(sandbox.pid);
     const file = openSync(at('version'), 'r');
     try {
       await shadow[Symbol.asyncDispose]();
@@ -344,7 +344,7 @@ describe('the end', () => {
     } finally {
       closeSync(file);
     }
-    expect(await sandbox.sh(`cat ${directory}/version 2>&1`)).toContain('not connected');
+    expect(await sandbox.sh(`cat /proc/version 2>&1`)).toContain('not connected');
   });
 
   test('a killed server leaves errors, not waiting readers', async () => {
