@@ -7,7 +7,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { errnoOf, OuaError } from '../../src/base/errors.js';
 import { QmpClient } from '../../src/transport/qmp.js';
-import { exists } from './cache.js';
 
 /** The virtual hardware of a guest: the same at every start, or its saved state would not fit. */
 export const machineSchema = z.object({
@@ -120,13 +119,21 @@ export async function startMachine(
  * is told apart by its arguments.
  */
 export async function machinePid(folder: string): Promise<number | undefined> {
-  const file = join(folder, guestFile.pid);
-  if (!(await exists(file))) return undefined;
-  const pid = Number.parseInt(await readFile(file, 'utf8'), 10);
+  // QEMU itself removes the file when it ends, at any moment.
+  const pid = Number.parseInt((await readIfThere(join(folder, guestFile.pid))) ?? '', 10);
+  return (await isMachine(pid, folder)) ? pid : undefined;
+}
+
+async function isMachine(pid: number, folder: string): Promise<boolean> {
+  const args = ((await readIfThere(`/proc/${pid}/cmdline`)) ?? '').split('\0');
+  return args[args.indexOf('-pidfile') + 1] === join(folder, guestFile.pid);
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
   try {
-    const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
-    return args[args.indexOf('-pidfile') + 1] === file ? pid : undefined;
+    return await readFile(path, 'utf8');
   } catch (error) {
+    // A process that is ending reads as ESRCH.
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined;
     throw error;
   }
@@ -136,12 +143,21 @@ export async function machinePid(folder: string): Promise<number | undefined> {
 export async function endMachine(folder: string): Promise<void> {
   const pid = await machinePid(folder);
   if (pid !== undefined) {
-    process.kill(pid, 'SIGTERM');
-    for (let waited = 0; (await machinePid(folder)) === pid; waited += 50) {
-      if (waited === 5_000) process.kill(pid, 'SIGKILL');
+    signal(pid, 'SIGTERM');
+    for (let waited = 0; await isMachine(pid, folder); waited += 50) {
+      if (waited === 5_000) signal(pid, 'SIGKILL');
       await sleep(50);
     }
   }
   for (const file of [guestFile.pid, guestFile.qmp, guestFile.agent])
     await rm(join(folder, file), { force: true });
+}
+
+/** kill(2), for a process that may have ended a moment ago. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error;
+  }
 }
