@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readdirSync, readSync } from 'node:fs';
 import { OuaError } from '../../base/errors.js';
 import { check, loadShim, ShimError } from '../../native/shim.js';
 
@@ -37,6 +37,17 @@ export function readInShadow(root: string, path: string, limit: number): Buffer 
     for (let read; (read = readSync(descriptor, bytes, filled, bytes.length - filled, filled)) > 0;)
       filled += read;
     return bytes.subarray(0, filled);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Names in a directory of the guest; none when there is no such directory. */
+export function namesInShadow(root: string, path: string): string[] {
+  const descriptor = openInShadow(root, path);
+  if (descriptor === undefined) return [];
+  try {
+    return fstatSync(descriptor).isDirectory() ? readdirSync(`/proc/self/fd/${descriptor}`) : [];
   } finally {
     closeSync(descriptor);
   }
