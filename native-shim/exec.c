@@ -1,6 +1,7 @@
 #include "exec.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@ int32_t oua_exec(const uint8_t *argv, int32_t length) {
   if (!arguments) return -ENOMEM;
   char *next = (char *)argv;
   for (size_t i = 0; i < count; i++, next += strlen(next) + 1) arguments[i] = next;
+  /* Node marks the standard streams close-on-exec when it starts. */
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) fcntl(stream, F_SETFD, 0);
   execvp(arguments[0], arguments);
   int error = errno;
   free(arguments);
