@@ -22,6 +22,7 @@ const chunkLimit = 1024;
 /** An open memory image file: bounded positioned reads, before and after its format is known. */
 export class ImageFile implements Disposable {
   readonly #fd: number;
+  #open = true;
   readonly size: number;
 
   /** @throws OuaError `FILE_MISSING` when there is no such file or it may not be read. */
@@ -55,7 +56,10 @@ export class ImageFile implements Disposable {
     return target;
   }
 
+  /** May be called again: a guest takes charge of its memory, and so may whoever opened it. */
   [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#open = false;
     closeSync(this.#fd);
   }
 }
