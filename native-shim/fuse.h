@@ -128,7 +128,7 @@ int oua_pids_open(struct oua_pids *pids);
 void oua_pids_close(struct oua_pids *pids);
 /*
  * Takes the procfs that is mounted on <root of pid>/<path>/.ouassister/real as the tracees' own.
- * Returns 0 or -errno; -ENOTDIR when there is no procfs, -EALREADY when one was taken before.
+ * Returns 0 or -errno; -ENOTDIR when there is no procfs. A further call replaces the one before.
  */
 int oua_pids_attach(struct oua_pids *pids, pid_t pid, const char *path);
 /* Who makes a request: FUSE names the thread by its number in our pid namespace. */

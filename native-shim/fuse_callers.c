@@ -80,7 +80,6 @@ int oua_pids_attach(struct oua_pids *pids, pid_t pid, const char *path) {
   char name[32], text[4096];
   int numbers[LEVELS];
   uint32_t levels = 0;
-  if (pids->real >= 0) return -EALREADY;
   if (read_status(pids, pid, text, sizeof text)) levels = read_numbers(text, "\nNSpid:", numbers);
   if (!levels) return -ESRCH;
 
@@ -106,7 +105,14 @@ int oua_pids_attach(struct oua_pids *pids, pid_t pid, const char *path) {
     return -ENOTDIR;
   }
   pids->level = levels - 1;
-  pids->real = real;
+  if (pids->real < 0)
+    pids->real = real;
+  else {
+    /* A further sandbox over the same shadow: readers keep using the number, whichever procfs is behind it. */
+    result = dup3(real, pids->real, O_CLOEXEC) < 0 ? -errno : 0;
+    close(real);
+    if (result < 0) return result;
+  }
   return 0;
 }
 

@@ -16,8 +16,8 @@ export interface ShadowProc extends AsyncDisposable {
   /** Host directory that it is mounted on. */
   readonly directory: string;
   /**
-   * Takes the procfs on `.ouassister/real` as the tracees' own. Call it once, when the sandbox has both in
-   * place. Before, no tracee has a directory, and `self` is the caller's number on the host.
+   * Takes the procfs on `.ouassister/real` as the tracees' own. Call it for each sandbox, when it has both in
+   * place; a further one takes the place of the one before. Before the first, no tracee has a directory, and `self` is the caller's number on the host.
    *
    * @param pid The sandbox's first process, by its number on the host.
    * @param path Where the shadow proc is in that process's root.
