@@ -1,0 +1,139 @@
+import type { PlanReader } from '../plan/reader.js';
+import type { FileChange, ScriptCall, Step } from '../plan/model.js';
+
+/** Everything a plan does to files, counted by what it does. */
+export interface FileCounts {
+  readonly put: number;
+  readonly link: number;
+  readonly remove: number;
+  /** Bytes of regular files before compression. */
+  readonly bytes: number;
+}
+
+/** Text of raw bytes: guest names and arguments need not be UTF-8, so what is not shows as U+FFFD. */
+export function text(bytes: Buffer): string {
+  return bytes.toString('utf8');
+}
+
+export function fileCounts(steps: Iterable<Step>): FileCounts {
+  const counts = { put: 0, link: 0, remove: 0, bytes: 0 };
+  for (const step of steps) {
+    if (step.kind !== 'files') continue;
+    for (const change of step.changes) {
+      counts[change.action]++;
+      if (change.action === 'put') counts.bytes += change.state.size ?? 0;
+    }
+  }
+  return counts;
+}
+
+/** One script call as the reports print it. */
+export interface ScriptRow {
+  readonly step: number;
+  readonly package: string;
+  readonly kind: ScriptCall['kind'];
+  readonly path: string;
+  readonly argv: readonly string[];
+  readonly environment: readonly string[];
+  readonly cwd: string;
+  readonly content: string;
+  readonly command: number;
+}
+
+export function scriptRows(steps: Iterable<Step>): ScriptRow[] {
+  return [...numbered(steps)].flatMap(([step, entry]) =>
+    entry.kind === 'script'
+      ? [
+          {
+            step,
+            package: entry.call.package,
+            kind: entry.call.kind,
+            path: text(entry.call.path),
+            argv: entry.call.argv.map(text),
+            environment: entry.call.environment.map(text),
+            cwd: text(entry.call.cwd),
+            content: entry.call.content,
+            command: entry.call.command,
+          },
+        ]
+      : [],
+  );
+}
+
+export interface FileRow {
+  readonly step: number;
+  readonly action: FileChange['action'];
+  readonly path: string;
+  readonly type?: string;
+  readonly mode?: string;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly size?: number;
+  readonly content?: string;
+  readonly target?: string;
+}
+
+export function fileRows(steps: Iterable<Step>): FileRow[] {
+  return [...numbered(steps)].flatMap(([step, entry]) =>
+    entry.kind === 'files' ? entry.changes.map((change) => fileRow(step, change)) : [],
+  );
+}
+
+function fileRow(step: number, change: FileChange): FileRow {
+  const row = { step, action: change.action, path: text(change.path) };
+  if (change.action === 'link') return { ...row, target: text(change.to) };
+  if (change.action === 'remove') return row;
+  const { type, mode, uid, gid, size, content, target } = change.state;
+  return {
+    ...row,
+    type,
+    mode: mode.toString(8).padStart(4, '0'),
+    uid,
+    gid,
+    ...(size === undefined ? {} : { size }),
+    ...(content === undefined ? {} : { content }),
+    ...(target === undefined ? {} : { target: text(target) }),
+  };
+}
+
+/** One line a step: what the replay will do, in order. */
+export interface StepRow {
+  readonly step: number;
+  readonly kind: Step['kind'];
+  readonly what: string;
+}
+
+export function stepRows(steps: Iterable<Step>): StepRow[] {
+  return [...numbered(steps)].map(([step, entry]) => ({ step, kind: entry.kind, what: describe(entry) }));
+}
+
+function describe(step: Step): string {
+  switch (step.kind) {
+    case 'files': {
+      const counts = fileCounts([step]);
+      return `${counts.put} put, ${counts.link} linked, ${counts.remove} removed, ${counts.bytes} bytes`;
+    }
+    case 'script':
+      return [step.call.package, step.call.kind, ...step.call.argv.slice(1).map(text)].join(' ');
+    case 'triggers':
+      return 'dpkg --triggers-only --pending';
+  }
+}
+
+function* numbered(steps: Iterable<Step>): Generator<[number, Step]> {
+  let number = 0;
+  for (const step of steps) yield [number++, step];
+}
+
+/** The head of a plan: what it is for, what it changes, how much. */
+export function summary(plan: PlanReader) {
+  const files = fileCounts(plan.steps());
+  const scripts = scriptRows(plan.steps()).length;
+  return {
+    ...plan.header,
+    commands: plan.commands(),
+    packages: plan.packages(),
+    counts: { ...files, scripts, steps: [...plan.steps()].length },
+    notes: plan.notes(),
+  };
+}
