@@ -1,0 +1,154 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { OuaError } from '../base/errors.js';
+import { requireHost } from '../base/host.js';
+import { version } from '../base/installation.js';
+import { ResourceStack } from '../base/resources.js';
+import { openDisk } from '../disk/open.js';
+import { openGuest } from '../guest/open.js';
+import type { Profile } from '../kernel/profile.js';
+import { openMemory } from '../memory/open.js';
+import type { PackageChange } from '../plan/model.js';
+import { PlanWriter } from '../plan/writer.js';
+import { stubPath } from '../sandbox/sandbox.js';
+import { ChangeCollector } from '../shadow/fs/collector.js';
+import { openShadowFs } from '../shadow/fs/open.js';
+import { readInShadow } from '../shadow/fs/read.js';
+import { mountShadowProc } from '../shadow/proc/mount.js';
+import { packageChanges, parseStatus, type InstalledPackage } from './dpkg-status.js';
+import type { PlannerListener } from './events.js';
+import { requireQuietDpkg } from './guest-state.js';
+import { guestIdentity } from './identity.js';
+import { Recorder } from './recorder.js';
+import { runCommand, type CommandEnd } from './run-command.js';
+
+/** A status database of a very full system is some 20 MiB. */
+const maximumStatus = 256 << 20;
+
+export interface PlanOptions {
+  /** Disk image, raw or qcow2. Read only. */
+  readonly disk: string;
+  /** Memory image. Read only. */
+  readonly memory: string;
+  /** Plan file to write; it appears only when the plan is complete. */
+  readonly output: string;
+  /** Commands to run in the shadow root, in order, each as an argv. */
+  readonly commands: readonly (readonly string[])[];
+  readonly memoryFormat?: string | undefined;
+  readonly profile?: Profile | undefined;
+  /** Where to look for the profile of the guest's kernel; without one it is derived. */
+  readonly profileDirectory?: string | undefined;
+  readonly onEvent?: PlannerListener;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PlanResult {
+  /** Path of the plan file. */
+  readonly plan: string;
+  readonly packages: readonly PackageChange[];
+  readonly scripts: number;
+  readonly steps: number;
+  /** Wall-clock seconds of all of it. */
+  readonly seconds: number;
+}
+
+/**
+ * Plans an update of a suspended guest: runs the commands in the guest's shadow and writes down what they do.
+ * Neither the disk nor the memory image is written to. Needs root.
+ *
+ * @throws OuaError what opening either image throws, `GUEST_MISMATCH`, `GUEST_BUSY`, `UPDATE_FAILED` when a
+ *   command exits with anything but 0, `INTERRUPTED`, `DISK_FULL`. No plan file is left then.
+ */
+export async function planUpdate(options: PlanOptions): Promise<PlanResult> {
+  const emit = options.onEvent ?? (() => {});
+  const signal = options.signal;
+  const abortable = signal ? { signal } : {};
+  const started = performance.now();
+  requireHost();
+  if (existsSync(options.output))
+    throw new OuaError(
+      'FILE_EXISTS',
+      `${options.output} exists`,
+      'choose another --output, or remove the file',
+    );
+  await using stack = new ResourceStack();
+
+  emit({ type: 'phase', phase: 'memory' });
+  const memory = stack.use(openMemory(options.memory, { format: options.memoryFormat }));
+  const guest = stack.use(openGuest(memory, options));
+
+  emit({ type: 'phase', phase: 'disk' });
+  const disk = stack.use(await openDisk(options.disk, abortable));
+
+  emit({ type: 'phase', phase: 'shadow' });
+  const shadow = stack.use(await openShadowFs({ disk, mounts: guest.mounts(), ...abortable }));
+  requireQuietDpkg(shadow.root, guest);
+  const before = installedPackages(shadow.root);
+  const writer = stack.use(
+    PlanWriter.create(options.output, {
+      guest: guestIdentity(guest, readInShadow(shadow.root, '/etc/machine-id', 64)),
+      policy: 'defer',
+      order: 'log',
+      createdAt: new Date().toISOString(),
+      createdBy: version,
+    }),
+  );
+  const directory = await mkdtemp(join(tmpdir(), 'ouassister-proc-'));
+  stack.defer(() => rmdir(directory));
+  const proc = stack.use(await mountShadowProc({ guest, directory, ...abortable }));
+  const changes = new ChangeCollector(shadow);
+  const recorder = new Recorder({ writer, changes, stub: stubPath, onEvent: emit });
+  const onLine = (text: string) => emit({ type: 'output', text });
+
+  emit({ type: 'phase', phase: 'update' });
+  for (const argv of options.commands) {
+    emit({ type: 'command', argv });
+    const end = await runCommand(argv, { guest, shadow, proc, changes, recorder, onLine, signal });
+    shadow.checkSpace();
+    if (end.exitStatus !== 0) throw updateFailed(argv, end);
+    for (const { name, pid } of end.leftovers)
+      writer.note({
+        code: 'LEFTOVER',
+        text: `${argv.join(' ')} left ${name} (pid ${pid}) running; it was ended`,
+      });
+  }
+
+  emit({ type: 'phase', phase: 'finish' });
+  recorder.finish();
+  const packages = packageChanges(before, installedPackages(shadow.root));
+  writer.packages(packages);
+  for (const read of proc.reads()) writer.procRead(read);
+  if (proc.lost > 0)
+    writer.note({ code: 'PROC_LOG_FULL', text: `${proc.lost} reads of /proc came too fast to be noted` });
+  writer.finish();
+  return {
+    plan: options.output,
+    packages,
+    scripts: recorder.scripts,
+    steps: recorder.steps,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+function installedPackages(root: string): InstalledPackage[] {
+  const status = readInShadow(root, '/var/lib/dpkg/status', maximumStatus);
+  if (!status)
+    throw new OuaError(
+      'GUEST_UNSUPPORTED',
+      'the guest has no /var/lib/dpkg/status',
+      'only guests with dpkg are supported',
+    );
+  return parseStatus(status.toString('utf8'));
+}
+
+function updateFailed(argv: readonly string[], end: CommandEnd): OuaError {
+  const last =
+    end.lines.findLast((line) => /^E:|error/i.test(line)) ?? end.lines.at(-1) ?? 'it printed nothing';
+  return new OuaError(
+    'UPDATE_FAILED',
+    `${argv.join(' ')} ended with status ${end.exitStatus}: ${last}`,
+    'the guest is untouched; run the command in the shadow again with other options',
+  );
+}
