@@ -1,0 +1,67 @@
+import type { Argv } from 'yargs';
+import { OuaError } from '../base/errors.js';
+import { printError } from './output.js';
+
+/** Options that every command takes. */
+export interface CommonArguments {
+  readonly json: boolean;
+}
+
+/** What the command line hands to a command beside its arguments. */
+export interface CommandContext {
+  /** Aborted by the first Ctrl-C (or SIGTERM): release everything, leave files whole. */
+  readonly signal: AbortSignal;
+  /** The words after `--`. */
+  readonly rest: readonly string[];
+}
+
+/** One command of the program: a module in this folder, a row in `main.ts`. */
+export interface Command<Arguments extends CommonArguments> {
+  readonly command: string;
+  readonly describe: string;
+  readonly examples: readonly (readonly [string, string])[];
+  readonly options: (yargs: Argv<CommonArguments>) => Argv<Arguments>;
+  /** Returns the exit status. */
+  readonly run: (args: Arguments, context: CommandContext) => Promise<number>;
+}
+
+/** Adds a command to the parser; its exit status becomes the process's. */
+export function register<Arguments extends CommonArguments>(
+  yargs: Argv<CommonArguments>,
+  command: Command<Arguments>,
+): Argv<CommonArguments> {
+  return yargs.command(
+    command.command,
+    command.describe,
+    (parser) => command.options(command.examples.reduce((p, [line, what]) => p.example(line, what), parser)),
+    async (args) => {
+      process.exitCode = await guarded(args.json, (signal) => {
+        const rest = (args as { '--'?: (string | number)[] })['--'] ?? [];
+        return command.run(args as unknown as Arguments, { signal, rest: rest.map(String) });
+      });
+    },
+  );
+}
+
+/** First signal: stop cleanly. Second: leave at once. */
+async function guarded(json: boolean, body: (signal: AbortSignal) => Promise<number>): Promise<number> {
+  const controller = new AbortController();
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort(
+      new OuaError('INTERRUPTED', 'interrupted', 'nothing was changed in the guest; run it again'),
+    );
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  try {
+    return await body(controller.signal);
+  } catch (error) {
+    // What an abort broke on its way out is not the news, unless it has a name of its own.
+    return printError(
+      controller.signal.aborted && !(error instanceof OuaError) ? controller.signal.reason : error,
+      json,
+    );
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}

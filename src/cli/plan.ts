@@ -1,0 +1,95 @@
+import { basename } from 'node:path';
+import { OuaError } from '../base/errors.js';
+import { readProfile, shippedProfiles } from '../kernel/profile.js';
+import { planUpdate } from '../planner/plan.js';
+import { enterPrivateMountNamespace } from '../sandbox/private-mounts.js';
+import type { Command, CommonArguments } from './command.js';
+import { printJson, printTable } from './output.js';
+import { withProgress } from './progress.js';
+
+interface PlanArguments extends CommonArguments {
+  readonly disk: string;
+  readonly memory: string;
+  readonly output: string | undefined;
+  readonly run: string[];
+  readonly 'memory-format': string | undefined;
+  readonly profile: string | undefined;
+}
+
+export const planCommand: Command<PlanArguments> = {
+  command: 'plan',
+  describe: 'run an update outside the suspended guest and write down all that it does',
+  examples: [
+    ['$0 plan --disk disk.qcow2 --memory memory.core -- apt-get -y install nginx', 'plan an installation'],
+    [
+      '$0 plan --disk d.qcow2 --memory m.core --run "apt-get update" -- apt-get -y upgrade',
+      'two commands, one plan',
+    ],
+  ],
+  options: (yargs) =>
+    yargs
+      .option('disk', {
+        type: 'string',
+        demandOption: true,
+        describe: 'disk image of the guest (raw or qcow2)',
+      })
+      .option('memory', { type: 'string', demandOption: true, describe: 'memory image of the guest' })
+      .option('output', {
+        type: 'string',
+        alias: 'o',
+        describe: 'plan file to write (default: NAME-OF-DISK.ouplan)',
+      })
+      .option('run', {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        nargs: 1,
+        default: [] as string[],
+        describe:
+          "a command for the guest's /bin/sh that comes before the one after `--`; may be given again",
+      })
+      .option('memory-format', { type: 'string', describe: 'format of the memory image (default: detected)' })
+      .option('profile', { type: 'string', describe: 'kernel profile (default: derived from the image)' }),
+  run: async (args, { signal, rest }) => {
+    const commands = [...args.run.map((line) => ['/bin/sh', '-c', line]), ...(rest.length > 0 ? [rest] : [])];
+    if (commands.length === 0)
+      throw new OuaError('USAGE', 'no command to plan', 'put it after `--`, e.g. `-- apt-get -y upgrade`');
+    enterPrivateMountNamespace();
+
+    const output = args.output ?? `${basename(args.disk).replace(/\.[^.]*$/, '')}.ouplan`;
+    const titles = {
+      memory: 'Reading the guest from its memory',
+      disk: 'Opening its disk',
+      shadow: 'Building the shadow of its file system and /proc',
+      update: `Running ${commands.map((argv) => argv.join(' ')).join('; ')}`,
+      finish: 'Writing the plan',
+    };
+    const result = await withProgress(titles, args.json, ({ phase, detail }) =>
+      planUpdate({
+        ...{ disk: args.disk, memory: args.memory, output, commands, signal },
+        ...{
+          memoryFormat: args['memory-format'],
+          profile: args.profile === undefined ? undefined : readProfile(args.profile),
+          profileDirectory: shippedProfiles,
+        },
+        onEvent: (event) => {
+          if (event.type === 'phase') phase(event.phase);
+          else if (event.type === 'output') detail(event.text);
+        },
+      }),
+    );
+    if (args.json) printJson(result);
+    else
+      printTable(
+        ['PLANNED', ''],
+        [
+          ['plan', result.plan],
+          ['packages', result.packages.length],
+          ['scripts', result.scripts],
+          ['steps', result.steps],
+          ['offline', `${result.seconds.toFixed(1)} s`],
+        ],
+      );
+    return 0;
+  },
+};

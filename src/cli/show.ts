@@ -1,0 +1,161 @@
+import { PlanReader } from '../plan/reader.js';
+import { fileRows, scriptRows, stepRows, summary, text } from '../report/summary.js';
+import type { Command, CommonArguments } from './command.js';
+import { printJson, printTable, printText } from './output.js';
+
+interface ShowArguments extends CommonArguments {
+  readonly plan: string;
+  readonly packages?: boolean;
+  readonly steps?: boolean;
+  readonly scripts?: boolean;
+  readonly files?: boolean;
+  readonly proc?: boolean;
+  readonly programs?: boolean;
+}
+
+interface View {
+  readonly describe: string;
+  readonly rows: (plan: PlanReader) => readonly object[];
+  readonly print: (plan: PlanReader) => void;
+}
+
+/** `show --X` and the key of its JSON document. */
+const views = {
+  packages: {
+    describe: 'packages, from which version to which',
+    rows: (plan) => plan.packages(),
+    print: (plan) =>
+      printTable(
+        ['PACKAGE', 'ARCH', 'FROM', 'TO'],
+        plan.packages().map((p) => [p.name, p.architecture, p.from ?? '-', p.to ?? '(removed)']),
+      ),
+  },
+  steps: {
+    describe: 'the log: what the replay does, in order',
+    rows: (plan) => stepRows(plan.steps()),
+    print: (plan) =>
+      printTable(
+        ['STEP', 'KIND', 'WHAT'],
+        stepRows(plan.steps()).map((row) => [row.step, row.kind, row.what]),
+      ),
+  },
+  scripts: {
+    describe: 'maintainer script calls, in order',
+    rows: (plan) => scriptRows(plan.steps()),
+    print: (plan) =>
+      printTable(
+        ['STEP', 'PACKAGE', 'SCRIPT', 'ARGUMENTS', 'PATH'],
+        scriptRows(plan.steps()).map((row) => [
+          row.step,
+          row.package,
+          row.kind,
+          row.argv.slice(1).join(' '),
+          row.path,
+        ]),
+      ),
+  },
+  files: {
+    describe: 'every file that is put in place, linked or removed',
+    rows: (plan) => fileRows(plan.steps()),
+    print: (plan) =>
+      printTable(
+        ['STEP', 'ACTION', 'MODE', 'OWNER', 'SIZE', 'PATH'],
+        fileRows(plan.steps()).map((row) => [
+          row.step,
+          row.action,
+          row.mode ?? '',
+          row.uid === undefined ? '' : `${row.uid}:${row.gid}`,
+          row.size ?? '',
+          row.target === undefined ? row.path : `${row.path} -> ${row.target}`,
+        ]),
+      ),
+  },
+  proc: {
+    describe: 'what was read of /proc, and by whom',
+    rows: (plan) => plan.procReads(),
+    print: (plan) =>
+      printTable(
+        ['PATH', 'READER', 'COUNT', 'FOUND'],
+        plan.procReads().map((read) => [read.path, read.reader, read.count, read.found ? 'yes' : 'no']),
+      ),
+  },
+  programs: {
+    describe: 'every program that ran offline',
+    rows: (plan) =>
+      [...plan.executions()].map((run) => ({
+        ...run,
+        path: text(run.path),
+        argv: run.argv.map((word) => text(word)),
+      })),
+    print: (plan) =>
+      printTable(
+        ['PID', 'PARENT', 'PROGRAM', 'ARGUMENTS'],
+        [...plan.executions()].map((run) => [
+          run.pid,
+          run.parent,
+          `${text(run.path)}${run.redirected ? ' (deferred)' : ''}`,
+          run.argv.slice(1).map(text).join(' '),
+        ]),
+      ),
+  },
+} satisfies Record<string, View>;
+
+const viewNames = Object.keys(views) as (keyof typeof views)[];
+
+export const showCommand: Command<ShowArguments> = {
+  command: 'show <plan>',
+  describe: 'show what a plan will do',
+  examples: [
+    ['$0 show nginx.ouplan', 'the summary'],
+    ['$0 show nginx.ouplan --scripts', 'which maintainer scripts run, in order'],
+    ['$0 show nginx.ouplan --files --json', 'every changed file, for a program to read'],
+  ],
+  options: (yargs) =>
+    viewNames.reduce(
+      (parser, name) => parser.option(name, { type: 'boolean', describe: views[name].describe }),
+      yargs.positional('plan', { type: 'string', demandOption: true, describe: 'plan file' }),
+    ),
+  run: async (args) => {
+    await Promise.resolve();
+    using plan = PlanReader.open(args.plan);
+    const chosen = viewNames.filter((name) => args[name]);
+    if (args.json) {
+      const lists = Object.fromEntries(chosen.map((name) => [name, views[name].rows(plan)]));
+      printJson(chosen.length > 0 ? lists : summary(plan));
+    } else if (chosen.length > 0) chosen.forEach((name) => views[name].print(plan));
+    else printSummary(plan);
+    return 0;
+  },
+};
+
+function printSummary(plan: PlanReader): void {
+  const { guest, counts, policy, order, createdAt, notes } = summary(plan);
+  printTable(
+    ['PLAN', ''],
+    [
+      ['guest', `${guest.hostname} (${guest.release})`],
+      ['suspended', new Date(guest.suspendedAt * 1000).toISOString()],
+      ['made', createdAt],
+      [
+        'commands',
+        plan
+          .commands()
+          .map((c) => c.argv.join(' '))
+          .join('; '),
+      ],
+      ['policy', `${policy}, order ${order}`],
+      ['steps', counts.steps],
+      ['scripts', counts.scripts],
+      ['files', `${counts.put} put, ${counts.link} linked, ${counts.remove} removed (${counts.bytes} bytes)`],
+    ],
+  );
+  printText('');
+  views.packages.print(plan);
+  if (notes.length > 0) {
+    printText('');
+    printTable(
+      ['NOTE', ''],
+      notes.map((note) => [note.code, note.text]),
+    );
+  }
+}
