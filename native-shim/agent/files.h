@@ -1,0 +1,30 @@
+/* File steps: laid ready, put in place, taken back. volume.h says how the state is kept. */
+#ifndef OUA_AGENT_FILES_H
+#define OUA_AGENT_FILES_H
+
+#include "stream.h"
+
+/* Paths that could not be dealt with as planned, for the report. */
+struct path_list {
+  char **paths;
+  size_t count;
+};
+void path_list_add(struct path_list *list, const char *path);
+void path_list_free(struct path_list *list);
+
+/* Writes all that will be put in place, and notes the times of the directories that will change. */
+int files_stage(const struct stream *stream);
+
+/*
+ * Makes one step's changes. A directory that is to go but holds something that the plan does not know stays,
+ * as with dpkg, and is added to `kept`. 0, or -1 after fail().
+ */
+int files_apply(const struct stream *stream, uint32_t step, struct path_list *kept);
+
+/*
+ * Takes back every change that was made, newest first. May itself be interrupted and run again. What can't
+ * be taken back, because something else is there now, is added to `left`.
+ */
+int files_restore(const struct stream *stream, struct path_list *left);
+
+#endif

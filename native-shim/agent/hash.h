@@ -1,0 +1,9 @@
+#ifndef OUA_AGENT_HASH_H
+#define OUA_AGENT_HASH_H
+
+#include <stdint.h>
+
+/* SHA-256 of a file from its current offset. 0, or -1 with errno. */
+int hash_file(int fd, uint8_t digest[32]);
+
+#endif

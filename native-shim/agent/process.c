@@ -1,0 +1,128 @@
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hash.h"
+#include "report.h"
+#include "volume.h"
+
+#define OUTPUT_MAX (64u << 10)
+
+static sigset_t waited;
+static sigset_t original;
+static bool stopping;
+static int null_fd = -1;
+
+void process_setup(int null) {
+  null_fd = null;
+  sigemptyset(&waited);
+  for (size_t i = 0; i < 4; i++) sigaddset(&waited, (int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP}[i]);
+  sigprocmask(SIG_BLOCK, &waited, &original);
+  /* Ignored signals would be inherited as ignored; SIGCHLD ignored would leave nothing to wait for. */
+  signal(SIGCHLD, SIG_DFL);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+static void take_signal(const struct timespec *timeout) {
+  int number = sigtimedwait(&waited, NULL, timeout);
+  if (number == SIGTERM || number == SIGINT || number == SIGHUP) stopping = true;
+}
+
+bool stop_requested(void) {
+  struct timespec none = {0};
+  if (!stopping) take_signal(&none);
+  return stopping;
+}
+
+static void run_child(const char *path, char *const argv[], char *const environment[], const char *cwd, int output) {
+  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  setsid();
+  umask(022);
+  if (dup2(null_fd, 0) == 0 && dup2(output, 1) == 1 && dup2(output, 2) == 2 && chdir(cwd) == 0)
+    execve(path, argv, environment);
+  dprintf(2, "%s: %s\n", path, strerror(errno));
+  _exit(127);
+}
+
+static void keep_output(int fd, struct outcome *outcome) {
+  struct stat status;
+  if (fstat(fd, &status) < 0) return;
+  off_t start = status.st_size > OUTPUT_MAX ? status.st_size - OUTPUT_MAX : 0;
+  outcome->output = malloc(OUTPUT_MAX);
+  if (!outcome->output) abort();
+  ssize_t got = pread(fd, outcome->output, OUTPUT_MAX, start);
+  outcome->output_size = got < 0 ? 0 : (size_t)got;
+}
+
+static void wait_for(pid_t child, unsigned timeout, struct outcome *outcome) {
+  double end = clock_seconds() + timeout;
+  int status;
+  struct timespec moment = {.tv_nsec = 200 * 1000 * 1000};
+  bool killed = false;
+  for (;;) {
+    pid_t got = waitpid(child, &status, WNOHANG);
+    if (got == child) break;
+    if (!killed && (stopping || clock_seconds() > end)) {
+      outcome->stopped = stopping;
+      outcome->timed_out = !stopping;
+      killed = kill(-child, SIGKILL) == 0 || kill(child, SIGKILL) == 0;
+    }
+    take_signal(&moment);
+  }
+  outcome->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int process_run(const char *path, char *const argv[], char *const environment[], const char *cwd, unsigned timeout,
+                struct outcome *outcome) {
+  memset(outcome, 0, sizeof *outcome);
+  int output = state_open("output", O_RDWR | O_CREAT | O_TRUNC | O_APPEND);
+  if (output < 0) return fail_errno("AGENT_FAILED", path, "its output can't be kept");
+  pid_t child = fork();
+  if (child == 0) run_child(path, argv, environment, cwd, output);
+  if (child > 0) {
+    wait_for(child, timeout, outcome);
+    keep_output(output, outcome);
+  }
+  int result = child < 0 ? fail_errno("AGENT_FAILED", path, "can't be started") : 0;
+  close(output);
+  return result;
+}
+
+int script_run(const struct script *script, unsigned timeout, struct outcome *outcome) {
+  uint8_t found[DIGEST_SIZE];
+  int fd = open(script->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  int hashed = fd < 0 ? -1 : hash_file(fd, found);
+  if (fd >= 0) close(fd);
+  if (hashed < 0) return fail_errno("SCRIPT_CHANGED", script->path, "the script can't be read");
+  if (memcmp(found, script->sha256, DIGEST_SIZE) != 0)
+    return fail("SCRIPT_CHANGED", script->path, "the script is not the one that was planned");
+  return process_run(script->path, script->argv, script->environment, script->cwd, timeout, outcome);
+}
+
+/* dpkg notes them in Unincorp first and then in the status of the packages (deb-triggers(5)). */
+bool triggers_pending(void) {
+  struct stat status;
+  if (stat("/var/lib/dpkg/triggers/Unincorp", &status) == 0 && status.st_size > 0) return true;
+  FILE *file = fopen("/var/lib/dpkg/status", "re");
+  if (!file) return false;
+  char *line = NULL;
+  size_t size = 0;
+  bool found = false;
+  while (!found && getline(&line, &size, file) > 0)
+    found = strncmp(line, "Status: ", 8) == 0 && (strstr(line, " triggers-pending") || strstr(line, " triggers-awaited"));
+  free(line);
+  fclose(file);
+  return found;
+}

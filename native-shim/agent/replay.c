@@ -1,0 +1,204 @@
+#include "replay.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "files.h"
+#include "paths.h"
+#include "process.h"
+#include "report.h"
+#include "volume.h"
+
+static void report_end_of_run(const char *status, const struct path_list *left, unsigned scripts) {
+  report_begin("end");
+  report_text("status", status, strlen(status));
+  if (failure.set) {
+    report_text("code", failure.code, strlen(failure.code));
+    report_text("path", failure.path, strlen(failure.path));
+    report_text("message", failure.message, strlen(failure.message));
+  }
+  if (left) report_list("left", left->paths, left->count);
+  report_integer("scripts", scripts);
+  report_end();
+}
+
+static void report_phase(const char *name, double started) {
+  report_begin("phase");
+  report_text("phase", name, strlen(name));
+  report_number("seconds", clock_seconds() - started);
+  report_end();
+}
+
+/* ---- steps ---- */
+
+static int judge(const char *path, const struct outcome *outcome) {
+  if (outcome->stopped) return fail("INTERRUPTED", "", "stopped");
+  if (outcome->timed_out) return fail("SCRIPT_FAILED", path, "did not end in time");
+  if (outcome->exit_status != 0) return fail("SCRIPT_FAILED", path, "exit status %d", outcome->exit_status);
+  return 0;
+}
+
+static int run_triggers(unsigned timeout, struct outcome *outcome) {
+  static char *argv[] = {"dpkg", "--triggers-only", "--pending", NULL};
+  static char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                "DPKG_FRONTEND_LOCKED=true", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", NULL};
+  database_lock_release();
+  int result = process_run("/usr/bin/dpkg", argv, environment, "/", timeout, outcome);
+  return database_lock_take() < 0 ? -1 : result;
+}
+
+static int run_program(const struct stream *stream, uint32_t number, unsigned timeout, unsigned *scripts) {
+  const struct step *step = &stream->steps[number];
+  bool triggers = step->kind == STEP_TRIGGERS;
+  struct outcome outcome = {0};
+  double started = clock_seconds();
+  bool needed = !triggers || triggers_pending();
+  int result = 0;
+  if (needed) {
+    (*scripts)++;
+    result = journal_write("script %u", number);
+    if (result == 0)
+      result = triggers ? run_triggers(timeout, &outcome) : script_run(&step->script, timeout, &outcome);
+    if (result == 0) result = judge(triggers ? "/usr/bin/dpkg" : step->script.path, &outcome);
+  }
+  report_begin("step");
+  report_integer("step", number);
+  report_text("kind", triggers ? "triggers" : "script", triggers ? 8 : 6);
+  report_number("seconds", clock_seconds() - started);
+  report_text("status", result == 0 ? needed ? "ok" : "skipped" : "failed", result == 0 ? needed ? 2 : 7 : 6);
+  report_integer("exit", outcome.exit_status);
+  report_text("output", outcome.output ? outcome.output : "", outcome.output_size);
+  report_end();
+  free(outcome.output);
+  return result;
+}
+
+static int run_files(const struct stream *stream, uint32_t number) {
+  struct path_list kept = {0};
+  double started = clock_seconds();
+  int result = files_apply(stream, number, &kept);
+  report_begin("step");
+  report_integer("step", number);
+  report_text("kind", "files", 5);
+  report_number("seconds", clock_seconds() - started);
+  report_text("status", result == 0 ? "ok" : "failed", result == 0 ? 2 : 6);
+  report_integer("changes", stream->steps[number].change_count);
+  report_list("kept", kept.paths, kept.count);
+  report_end();
+  path_list_free(&kept);
+  return result;
+}
+
+/* ---- the course ---- */
+
+static int check(const struct stream *stream, const struct replay_options *options) {
+  double started = clock_seconds();
+  if (check_identity(stream, options->live) < 0 || check_preconditions(stream) < 0 || check_space(stream) < 0) return -1;
+  report_phase("check", started);
+  return 0;
+}
+
+static int lay_ready(const struct stream *stream) {
+  double started = clock_seconds();
+  if (volumes_create(stream->plan) < 0 || state_write("records", stream->raw, stream->raw_size) < 0 ||
+      files_stage(stream) < 0 || volumes_sync() < 0 || journal_write("staged") < 0)
+    return -1;
+  report_phase("stage", started);
+  return 0;
+}
+
+static int run_steps(const struct stream *stream, unsigned timeout, unsigned *scripts) {
+  for (uint32_t s = 0; s < stream->step_count; s++) {
+    if (stop_requested()) return fail("INTERRUPTED", "", "stopped");
+    int result = stream->steps[s].kind == STEP_FILES ? run_files(stream, s) : run_program(stream, s, timeout, scripts);
+    if (result < 0) return -1;
+  }
+  return 0;
+}
+
+static int commit(void) {
+  double started = clock_seconds();
+  if (volumes_sync() < 0 || journal_write("committed") < 0) return -1;
+  report_phase("commit", started);
+  return 0;
+}
+
+/* Back to the old files. The failure that led here stays the one that is reported. */
+static int roll_back(const struct stream *stream, struct path_list *left) {
+  struct failure cause = failure;
+  failure.set = false;
+  int result = 0;
+  if (volume_count > 0 && volumes[0].state >= 0) {
+    if (journal_has("staged")) result = files_restore(stream, left);
+    if (result == 0) result = volumes_sync() < 0 || journal_write("restored") < 0 ? -1 : volumes_remove();
+  }
+  if (result == 0 || cause.set) failure = cause;
+  return result;
+}
+
+enum agent_exit replay(const struct stream *stream, const struct replay_options *options) {
+  struct path_list left = {0};
+  unsigned scripts = 0;
+  if (locks_take() < 0 || recover_all() < 0 || check(stream, options) < 0) {
+    report_end_of_run("refused", NULL, 0);
+    return EXIT_REFUSED;
+  }
+  if (lay_ready(stream) == 0 && run_steps(stream, options->script_timeout, &scripts) == 0 && commit() == 0) {
+    /* It counts from here on: what can't be tidied up now is, at the next recovery. */
+    volumes_remove();
+    report_end_of_run("applied", NULL, scripts);
+    return EXIT_DONE;
+  }
+  int restored = roll_back(stream, &left);
+  report_end_of_run(restored == 0 ? "rolled-back" : "stuck", &left, scripts);
+  path_list_free(&left);
+  return restored == 0 ? EXIT_ROLLED_BACK : EXIT_STUCK;
+}
+
+/* ---- recovery ---- */
+
+static int recover(const char *name) {
+  struct path_list left = {0};
+  struct stream stream;
+  if (volumes_open(name) < 0) return -1;
+  const char *outcome = "restored";
+  int result = 0;
+  if (journal_has("committed")) {
+    outcome = "committed";
+    result = volumes_remove();
+  } else if (journal_has("restored") || !journal_has("staged")) {
+    result = volumes_remove();
+  } else {
+    int records = state_open("records", O_RDONLY);
+    result = records < 0 ? fail_errno("AGENT_FAILED", STATE_ROOT, "the records of an earlier run are gone")
+                         : stream_load(&stream, records, false);
+    if (records >= 0) close(records);
+    if (result == 0) result = roll_back(&stream, &left);
+  }
+  report_begin("recovered");
+  report_text("plan", name, strlen(name));
+  report_text("status", result < 0 ? "stuck" : outcome, strlen(result < 0 ? "stuck" : outcome));
+  report_list("left", left.paths, left.count);
+  report_end();
+  path_list_free(&left);
+  return result;
+}
+
+int recover_all(void) {
+  int fd = open(STATE_ROOT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return errno == ENOENT ? 0 : fail_errno("AGENT_FAILED", STATE_ROOT, "can't be read");
+  DIR *directory = fdopendir(fd);
+  if (!directory) abort();
+  int result = 0;
+  for (struct dirent *entry; result == 0 && (entry = readdir(directory));)
+    if (entry->d_name[0] != '.') result = recover(entry->d_name);
+  closedir(directory);
+  volume_count = 0;
+  return result;
+}

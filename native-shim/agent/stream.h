@@ -1,0 +1,122 @@
+/*
+ * The replay stream: what the host lays out from a plan and the agent plays inside the guest.
+ *
+ * All numbers are little-endian. The file is a header of 64 bytes, the records, and then the contents of
+ * regular files, one after the other, where the records say. It is read by offset, never by pointer.
+ *
+ *   header   magic[8] "OUAplay\n", u32 version, u32 zero, u64 size of the records, u64 size of the file,
+ *            plan[32] the plan's digest
+ *   record   u32 kind, u32 size of the body, the body
+ *   bytes    u32 length, that many bytes, a NUL that is not counted
+ *
+ * Bodies, by kind, are the fields of the structures below in their order; a list is a u32 count and its
+ * elements. The records come in the order identity, preconditions, then each step followed by its changes
+ * or its script, then the end. A mode holds the file's type as in st_mode; 0 stands for "nothing there".
+ * docs/plan-format.md says the same for readers who don't read C.
+ */
+#ifndef OUA_AGENT_STREAM_H
+#define OUA_AGENT_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STREAM_MAGIC "OUAplay\n"
+#define STREAM_VERSION 1
+#define STREAM_HEADER_SIZE 64
+#define STREAM_RECORDS_MAX (512u << 20)
+#define DIGEST_SIZE 32
+
+enum record_kind {
+  RECORD_IDENTITY = 1,
+  RECORD_PRECONDITION = 2,
+  RECORD_STEP = 3,
+  RECORD_PUT = 4,
+  RECORD_LINK = 5,
+  RECORD_REMOVE = 6,
+  RECORD_SCRIPT = 7,
+  RECORD_END = 8,
+};
+
+enum step_kind { STEP_FILES = 1, STEP_SCRIPT = 2, STEP_TRIGGERS = 3 };
+
+struct bytes {
+  const char *data; /* NUL-terminated */
+  uint32_t length;
+};
+
+/* Empty: not checked. */
+struct identity {
+  struct bytes boot_id;
+  struct bytes machine_id;
+  struct bytes banner;
+};
+
+struct precondition {
+  const char *path;
+  uint32_t mode;
+  uint32_t uid;
+  uint32_t gid;
+  const uint8_t *sha256; /* bytes of length 0 (not checked: NULL) or 32 */
+  struct bytes target;   /* symbolic links */
+};
+
+struct xattr {
+  const char *name;
+  struct bytes value;
+};
+
+struct change {
+  enum record_kind kind;
+  const char *path;
+  const char *to; /* RECORD_LINK: the name that is in place already */
+  /* RECORD_PUT */
+  uint32_t mode;
+  uint32_t uid;
+  uint32_t gid;
+  uint32_t timed; /* 0: the time is now */
+  int64_t seconds;
+  uint32_t nanoseconds;
+  uint32_t major;
+  uint32_t minor;
+  uint64_t offset; /* of the content: in the records from the end of the records, here in the file */
+  uint64_t size;
+  const char *target;
+  uint32_t xattr_count;
+  struct xattr *xattrs;
+};
+
+struct script {
+  const char *path;
+  const uint8_t *sha256;
+  const char *cwd;
+  char **argv;        /* NULL-terminated */
+  char **environment; /* NULL-terminated */
+};
+
+struct step {
+  enum step_kind kind;
+  uint32_t change_count;
+  struct change *changes;
+  struct script script;
+};
+
+struct stream {
+  int fd;
+  uint8_t plan[DIGEST_SIZE];
+  char *raw; /* header and records as they are in the file */
+  size_t raw_size;
+  struct identity identity;
+  size_t precondition_count;
+  struct precondition *preconditions;
+  size_t step_count;
+  struct step *steps;
+};
+
+/*
+ * Reads and checks the header and every record. With `contents`, the contents must be there too: without,
+ * the file ends after the records (the copy that is kept for recovery). Returns 0, or -1 after fail().
+ */
+int stream_load(struct stream *stream, int fd, bool contents);
+
+#endif
