@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { OuaError, type ErrorCode } from '../base/errors.js';
+
+const seconds = z.number().nonnegative();
+const paths = z.array(z.string());
+
+/** One line of the agent's report. It comes from inside the guest: it is checked like any foreign input. */
+const agentEvent = z.union([
+  z.object({ event: z.literal('phase'), phase: z.enum(['check', 'stage', 'commit']), seconds }),
+  z.object({
+    event: z.literal('step'),
+    step: z.number().int().nonnegative(),
+    kind: z.literal('files'),
+    seconds,
+    status: z.enum(['ok', 'failed']),
+    changes: z.number().int().nonnegative(),
+    /** Directories that were to go but hold something that the plan does not know. */
+    kept: paths,
+  }),
+  z.object({
+    event: z.literal('step'),
+    step: z.number().int().nonnegative(),
+    kind: z.enum(['script', 'triggers']),
+    seconds,
+    status: z.enum(['ok', 'skipped', 'failed']),
+    exit: z.number().int(),
+    /** The last 64 KiB of what it said. */
+    output: z.string(),
+  }),
+  z.object({
+    event: z.literal('recovered'),
+    plan: z.string(),
+    status: z.enum(['restored', 'committed', 'stuck']),
+    left: paths,
+  }),
+  z.object({
+    event: z.literal('end'),
+    status: z.enum(['applied', 'refused', 'rolled-back', 'stuck', 'recovered']),
+    code: z.string().optional(),
+    path: z.string().optional(),
+    message: z.string().optional(),
+    /** New directories that were not taken back because scripts had put something into them. */
+    left: paths.optional(),
+    /** How many scripts ran: what they did to the running system is not taken back. */
+    scripts: z.number().int().nonnegative(),
+  }),
+]);
+
+export type AgentEvent = z.infer<typeof agentEvent>;
+export type AgentEnd = Extract<AgentEvent, { event: 'end' }>;
+
+/**
+ * Reads one line of a report.
+ *
+ * @throws OuaError `AGENT_FAILED` when it is none.
+ */
+export function parseAgentLine(line: string): AgentEvent {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    value = undefined;
+  }
+  const event = agentEvent.safeParse(value);
+  if (event.success) return event.data;
+  throw new OuaError(
+    'AGENT_FAILED',
+    `the agent said something unknown: ${JSON.stringify(line.slice(0, 80))}`,
+    'use the agent that came with this program',
+  );
+}
+
+/** What a refusal by the agent means to the user. Codes that are not here are failures of the agent. */
+const refusals: Partial<Record<string, { code: ErrorCode; hint: string }>> = {
+  WRONG_GUEST: {
+    code: 'WRONG_GUEST',
+    hint: 'apply the plan to the guest that it was made for, or plan again',
+  },
+  PLAN_STALE: { code: 'PLAN_STALE', hint: 'the guest changed since the plan was made: plan again' },
+  GUEST_BUSY: { code: 'GUEST_BUSY', hint: 'wait until the other package manager is done' },
+  GUEST_UNSUPPORTED: { code: 'GUEST_UNSUPPORTED', hint: 'plan again without what lies there' },
+  DISK_FULL: { code: 'DISK_FULL', hint: 'free some space in the guest' },
+};
+
+/** The error that a replay that was not applied ends with. */
+export function endError(end: AgentEnd): OuaError {
+  const what = [end.path, end.message].filter(Boolean).join(': ') || 'it gave no reason';
+  if (end.status === 'refused') {
+    const refusal = refusals[end.code ?? ''] ?? { code: 'AGENT_FAILED' as const, hint: 'see the message' };
+    return new OuaError(refusal.code, what, refusal.hint);
+  }
+  if (end.status === 'stuck')
+    return new OuaError(
+      'AGENT_FAILED',
+      `the guest could not be brought back to its old files: ${what}`,
+      'the old files are kept in /var/lib/ouassister in the guest; apply again to try once more',
+    );
+  const scripts = end.scripts > 0 ? '; what scripts did beyond files is not undone' : '';
+  const left = end.left?.length ? `; left in place: ${end.left.slice(0, 5).join(', ')}` : '';
+  return new OuaError(
+    end.code === 'INTERRUPTED' ? 'INTERRUPTED' : 'ROLLED_BACK',
+    `${what}; the guest has its old files back${scripts}${left}`,
+    end.code === 'SCRIPT_FAILED' ? "see the script's output above" : 'see the message, then plan again',
+  );
+}

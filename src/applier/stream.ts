@@ -1,0 +1,215 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { ContentId, FileChange, FileType, Precondition, ScriptCall } from '../plan/model.js';
+import type { PlanReader } from '../plan/reader.js';
+
+/** `st_mode` bits of each type: stat(2), `S_IFMT`. */
+const typeBits: Record<FileType, number> = {
+  file: 0o100000,
+  directory: 0o040000,
+  symlink: 0o120000,
+  fifo: 0o010000,
+  socket: 0o140000,
+  char: 0o020000,
+  block: 0o060000,
+};
+
+/** As `enum record_kind` and `enum step_kind` in native-shim/agent/stream.h, where the format is described. */
+const record = {
+  identity: 1,
+  precondition: 2,
+  step: 3,
+  put: 4,
+  link: 5,
+  remove: 6,
+  script: 7,
+  end: 8,
+} as const;
+const stepKind = { files: 1, script: 2, triggers: 3 } as const;
+
+const magic = Buffer.from('OUAplay\n');
+const streamVersion = 1;
+const headerSize = 64;
+
+/** What a laid out stream amounts to. */
+export interface StreamLayout {
+  readonly steps: number;
+  /** Size of the file. */
+  readonly bytes: number;
+}
+
+/**
+ * Lays out the replay stream of a plan: all that the agent needs, in the order in which it needs it, each
+ * content once and uncompressed. Everything in the plan has been read and checked when this returns.
+ *
+ * @param path must not exist; readable by its owner only
+ * @throws OuaError `PLAN_DAMAGED` when a content is not what the plan says.
+ */
+export function writeStream(plan: PlanReader, path: string): StreamLayout {
+  const records = new RecordWriter();
+  const contents = new ContentLayout(plan);
+  const { guest } = plan.header;
+  records.add(record.identity, (body) =>
+    body.text(guest.bootId).text(guest.machineId).text(guest.banner.trimEnd()),
+  );
+  for (const [at, precondition] of plan.preconditions())
+    records.add(record.precondition, (body) => addPrecondition(body, at, precondition));
+  let steps = 0;
+  for (const step of plan.steps()) {
+    const count = step.kind === 'files' ? step.changes.length : Number(step.kind === 'script');
+    records.add(record.step, (body) => body.u32(stepKind[step.kind]).u32(count));
+    if (step.kind === 'files') for (const change of step.changes) addChange(records, change, contents);
+    if (step.kind === 'script') records.add(record.script, (body) => addScript(body, step.call));
+    steps += 1;
+  }
+  records.add(record.end, (body) => body);
+  const body = records.finish();
+  const bytes = headerSize + body.length + contents.size;
+  writeFile(path, header(plan.digest, body.length, bytes), body, contents);
+  return { steps, bytes };
+}
+
+function writeFile(path: string, head: Buffer, body: Buffer, contents: ContentLayout): void {
+  const descriptor = openSync(path, 'wx', 0o600);
+  try {
+    const write = (data: Buffer) => {
+      for (let at = 0; at < data.length;) at += writeSync(descriptor, data, at);
+    };
+    write(head);
+    write(body);
+    for (const chunk of contents.chunks()) write(chunk);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function header(digest: string, recordsSize: number, fileSize: number): Buffer {
+  const body = new BodyWriter().u32(streamVersion).u32(0).u64(recordsSize).u64(fileSize);
+  return Buffer.concat([magic, ...body.parts, Buffer.from(digest, 'hex')]);
+}
+
+function addPrecondition(body: BodyWriter, path: Buffer, precondition: Precondition): BodyWriter {
+  body.bytes(path);
+  if (precondition.type === 'absent') return body.u32(0).u32(0).u32(0).bytes().bytes();
+  const { type, mode, uid, gid, content, target } = precondition;
+  return body
+    .u32(typeBits[type] | mode)
+    .u32(uid)
+    .u32(gid)
+    .bytes(content === undefined ? undefined : Buffer.from(content, 'hex'))
+    .bytes(target);
+}
+
+function addChange(records: RecordWriter, change: FileChange, contents: ContentLayout): void {
+  if (change.action === 'remove') records.add(record.remove, (body) => body.bytes(change.path));
+  else if (change.action === 'link')
+    records.add(record.link, (body) => body.bytes(change.path).bytes(change.to));
+  else {
+    const { state } = change;
+    const time = state.mtime === 'now' ? undefined : state.mtime;
+    records.add(record.put, (body) => {
+      body
+        .bytes(change.path)
+        .u32(typeBits[state.type] | state.mode)
+        .u32(state.uid)
+        .u32(state.gid)
+        .u32(Number(time !== undefined))
+        .i64(time?.seconds ?? 0)
+        .u32(time?.nanoseconds ?? 0)
+        .u32(state.device?.major ?? 0)
+        .u32(state.device?.minor ?? 0)
+        .u64(state.content === undefined ? 0 : contents.offset(state.content, state.size ?? 0))
+        .u64(state.size ?? 0)
+        .bytes(state.target)
+        .u32(state.xattrs.length);
+      for (const [name, value] of state.xattrs) body.text(name).bytes(value);
+      return body;
+    });
+  }
+}
+
+function addScript(body: BodyWriter, call: ScriptCall): BodyWriter {
+  return body
+    .bytes(call.path)
+    .bytes(Buffer.from(call.content, 'hex'))
+    .bytes(call.cwd)
+    .list(call.argv)
+    .list(call.environment);
+}
+
+/** Gives each content its place behind the records, once. */
+class ContentLayout {
+  readonly #plan: PlanReader;
+  readonly #offsets = new Map<ContentId, number>();
+  size = 0;
+
+  constructor(plan: PlanReader) {
+    this.#plan = plan;
+  }
+
+  offset(id: ContentId, size: number): number {
+    const known = this.#offsets.get(id);
+    if (known !== undefined) return known;
+    const offset = this.size;
+    this.#offsets.set(id, offset);
+    this.size += size;
+    return offset;
+  }
+
+  *chunks(): Generator<Buffer> {
+    for (const id of this.#offsets.keys()) yield* this.#plan.contentChunks(id);
+  }
+}
+
+class RecordWriter {
+  readonly #parts: Buffer[] = [];
+
+  add(kind: number, fill: (body: BodyWriter) => BodyWriter): void {
+    const body = Buffer.concat(fill(new BodyWriter()).parts);
+    this.#parts.push(...new BodyWriter().u32(kind).u32(body.length).parts, body);
+  }
+
+  finish(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+}
+
+class BodyWriter {
+  readonly parts: Buffer[] = [];
+
+  u32(value: number): this {
+    const part = Buffer.alloc(4);
+    part.writeUInt32LE(value);
+    return this.#add(part);
+  }
+
+  u64(value: number): this {
+    const part = Buffer.alloc(8);
+    part.writeBigUInt64LE(BigInt(value));
+    return this.#add(part);
+  }
+
+  i64(value: number): this {
+    const part = Buffer.alloc(8);
+    part.writeBigInt64LE(BigInt(value));
+    return this.#add(part);
+  }
+
+  bytes(value: Buffer = Buffer.alloc(0)): this {
+    return this.u32(value.length).#add(value).#add(Buffer.alloc(1));
+  }
+
+  text(value = ''): this {
+    return this.bytes(Buffer.from(value));
+  }
+
+  list(values: readonly Buffer[]): this {
+    this.u32(values.length);
+    for (const value of values) this.bytes(value);
+    return this;
+  }
+
+  #add(part: Buffer): this {
+    this.parts.push(part);
+    return this;
+  }
+}

@@ -1,0 +1,76 @@
+import { OuaError } from '../base/errors.js';
+import { ResourceStack } from '../base/resources.js';
+import { isolate } from '../isolation/qmp-filter.js';
+import { QemuTransport } from '../transport/qemu.js';
+import { QmpClient } from '../transport/qmp.js';
+import type { Delivery } from '../transport/transport.js';
+
+export type VmEvent =
+  /** The networks that the guest is cut off from, by the names of their back ends. */
+  | { readonly event: 'isolated'; readonly networks: readonly string[] }
+  | { readonly event: 'resumed' }
+  | { readonly event: 'network-restored' };
+
+/** States of a VM that has been stopped and can go on from where it is (QMP, `RunState`). */
+const pausedStates = new Set(['paused', 'prelaunch', 'postmigrate']);
+
+/**
+ * Resumes a paused VM cut off from its networks, replays, and gives it its networks back.
+ *
+ * @param replay plays the stream by means of the delivery; throws when it was not applied
+ * @returns seconds from the resume to the end of the replay
+ * @throws OuaError `VM_NOT_PAUSED` and those of the transport, the isolation and `replay`.
+ */
+export async function applyToVm(
+  target: { readonly qmp: string; readonly guestAgent: string },
+  stream: string,
+  replay: (delivery: Delivery) => Promise<void>,
+  onEvent: (event: VmEvent) => void,
+  signal?: AbortSignal,
+): Promise<number> {
+  await using resources = new ResourceStack();
+  const qmp = resources.use(await QmpClient.connect(target.qmp, { signal }));
+  await requirePaused(qmp);
+  const isolation = await isolate(qmp);
+  onEvent({ event: 'isolated', networks: isolation.networks });
+  let delivery;
+  try {
+    delivery = resources.use(await new QemuTransport(qmp, target.guestAgent).deliver(stream, signal));
+  } catch (error) {
+    // It has not run: nothing can get out that could not before.
+    await isolation.lift();
+    throw error;
+  }
+  const started = performance.now();
+  await qmp.execute('cont');
+  onEvent({ event: 'resumed' });
+  try {
+    await replay(delivery);
+  } catch (error) {
+    throw stillIsolated(error, isolation.networks);
+  }
+  const onlineSeconds = (performance.now() - started) / 1000;
+  await isolation.lift();
+  onEvent({ event: 'network-restored' });
+  return onlineSeconds;
+}
+
+async function requirePaused(qmp: QmpClient): Promise<void> {
+  const { status } = await qmp.execute('query-status');
+  if (!pausedStates.has(status))
+    throw new OuaError(
+      'VM_NOT_PAUSED',
+      `the VM is '${status}', not paused`,
+      'start it from its saved state with -S, or plan again from a new suspend: a VM that has run since is another one',
+    );
+}
+
+function stillIsolated(error: unknown, networks: readonly string[]): unknown {
+  if (!(error instanceof OuaError) || networks.length === 0) return error;
+  return new OuaError(
+    error.code,
+    `${error.message}; the VM runs without its network (${networks.join(', ')})`,
+    `${error.hint}; to give it its network back: object-del of the oua-filter objects over QMP`,
+    { cause: error },
+  );
+}

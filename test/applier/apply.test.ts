@@ -1,0 +1,352 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { applyPlan, type ApplyEvent } from '../../src/applier/apply.js';
+import { runTool } from '../../src/base/command.js';
+import { fullPlan, PlanBuilder } from './plans.js';
+import { makeGuest, snapshot, xattrs } from './tree.js';
+
+let folder: string;
+let root: string;
+let file: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'oua-apply-'));
+  root = join(folder, 'guest');
+  file = join(folder, 'plan');
+  mkdirSync(root);
+  makeGuest(root);
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const apply = (plan = file, signal?: AbortSignal, onEvent?: (event: ApplyEvent) => void) =>
+  applyPlan(plan, {
+    target: { kind: 'root', directory: root },
+    ...(signal && { signal }),
+    ...(onEvent && { onEvent }),
+  });
+
+/** Refused, and not a byte or a time of the tree is different. */
+async function refuses(code: string, message: RegExp): Promise<void> {
+  const before = snapshot(root);
+  await expect(apply()).rejects.toMatchObject({ code, message: expect.stringMatching(message) as string });
+  expect(snapshot(root)).toEqual(before);
+}
+
+describe('a plan that fits', () => {
+  test('is applied to the letter, and nothing else is left behind', async () => {
+    const before = snapshot(root);
+    await fullPlan(root).write(file);
+    const events: string[] = [];
+    const result = await apply(file, undefined, (event) => events.push(event.event));
+    const after = snapshot(root);
+    const at = (path: string) =>
+      after.find((line) => line.startsWith(`.${path} `) || line.startsWith(`${path.slice(1)} `));
+
+    expect(at('/etc/app.conf')).toMatch(/ 100640 0 33 13 1700000000000000005 /);
+    expect(at('/srv')).toMatch(/ 42775 0 33 0 1650000000000000000 /);
+    expect(at('/srv/site/page')).toMatch(/ 104755 1000 4000000000 3000000 1700000000000000005 /);
+    expect(xattrs(join(root, 'srv/site/page'))).toEqual([
+      'security.capability=0100000200200000000000000000000000000000',
+      'user.note=61206e6f7465',
+    ]);
+    expect(readlinkSync(join(root, 'srv/site/here'))).toBe('../site');
+    const { rdev } = lstatSync(join(root, 'srv/site/disk'));
+    expect([(rdev >> 8) & 0xfff, (rdev & 0xff) | ((rdev >> 12) & 0xfff00)]).toEqual([259, 70_000]);
+    expect(at('/srv/site/pipe')).toMatch(/ 10600 0 0 0 -5000000000 /);
+    expect(at('/srv/site/socket')).toMatch(/ 140666 /);
+    expect(readFileSync(join(root, 'srv/site/page-too'), 'utf8')).toBe('not the same any more');
+    expect(readFileSync(join(root, 'usr/bin/tool-too'), 'utf8')).toBe('old tool');
+    expect(lstatSync(join(root, 'usr/tool')).ino).toBe(lstatSync(join(root, 'usr/bin/tool')).ino);
+    expect(readlinkSync(join(root, 'usr/share/doc/old'))).toBe('new');
+    expect(readdirSync(join(root, 'usr/bin/t'))).toEqual(['inside']);
+    expect(readdirSync(join(root, 'var/lib'))).toEqual(['dpkg']);
+    for (const path of ['var/lib', 'var/lib/dpkg', '.'])
+      expect(after.find((line) => line.startsWith(`${path} `))).toBe(
+        before.find((line) => line.startsWith(`${path} `)),
+      );
+    expect(result).toMatchObject({ steps: 5, kept: [], scripts: [{ step: 1 }, { step: 3, skipped: true }] });
+    expect(result.onlineSeconds).toBeLessThan(result.totalSeconds);
+    expect(events).toEqual(['laid-out', 'phase', 'phase', ...Array<string>(5).fill('step'), 'phase', 'end']);
+  });
+
+  test('runs its scripts as they were called', async () => {
+    const environment = ['A=1', 'EMPTY=', 'DPKG_MAINTSCRIPT_NAME=postinst'].map((value) =>
+      Buffer.from(value),
+    );
+    await new PlanBuilder()
+      .script(['show', 'configure', '', 'two words'], { environment, cwd: Buffer.from('/srv') })
+      .write(file);
+    const { scripts } = await apply();
+    expect(scripts[0]?.output.split('\n')).toEqual([
+      'argv /var/lib/dpkg/info/app.postinst',
+      'argv show',
+      'argv configure',
+      'argv ',
+      'argv two words',
+      'env A=1',
+      'env EMPTY=',
+      'env DPKG_MAINTSCRIPT_NAME=postinst',
+      'cwd /srv',
+      'umask 022',
+      'stdin 0',
+      '',
+    ]);
+  });
+
+  test('runs each script on the files of its moment', async () => {
+    const plan = new PlanBuilder();
+    await plan
+      .files(plan.put('/srv/a', 'directory'))
+      .script(['touch', '/srv/a/by-script'])
+      .files(plan.remove('/srv/a/by-script'), plan.remove('/srv/a'))
+      .write(file);
+    await apply();
+    expect(readdirSync(join(root, 'srv'))).toEqual([]);
+  });
+
+  test('can be applied once', async () => {
+    await fullPlan(root).write(file);
+    await apply();
+    await refuses('PLAN_STALE', /^\/etc\/app\.conf: the content changed$/);
+  });
+
+  test('gives files of now the time of now, just before they are put in place', async () => {
+    const plan = new PlanBuilder();
+    const start = Date.now();
+    await plan
+      .files(plan.file('/srv/f', 'now', { mtime: 'now' }), plan.put('/srv/d', 'directory', { mtime: 'now' }))
+      .write(file);
+    await apply();
+    for (const name of ['f', 'd'])
+      expect(lstatSync(join(root, 'srv', name)).mtimeMs).toBeGreaterThan(start - 50);
+  });
+
+  test('keeps a directory that holds what it does not know, and says so', async () => {
+    const plan = new PlanBuilder();
+    await plan.files(plan.remove('/usr/share/doc/old')).write(file);
+    expect((await apply()).kept).toEqual(['/usr/share/doc/old']);
+    expect(existsSync(join(root, 'usr/share/doc/old/readme'))).toBe(true);
+  });
+
+  test('processes triggers with the lock free, when there are any', async () => {
+    writeFileSync(join(root, 'var/lib/dpkg/triggers/Unincorp'), 'man-db app\n');
+    await new PlanBuilder().triggers().write(file);
+    expect((await apply()).scripts).toMatchObject([{ kind: 'triggers', skipped: false }]);
+    expect(readFileSync(join(root, 'dpkg-called'), 'utf8')).toBe('--triggers-only --pending free\n');
+  });
+
+  test('may span mounts', async () => {
+    mkdirSync(join(root, 'boot'));
+    await runTool('mount', ['-t', 'tmpfs', 'tmpfs', join(root, 'boot')]);
+    try {
+      const plan = new PlanBuilder();
+      await plan
+        .files(
+          plan.put('/boot/grub', 'directory'),
+          plan.file('/boot/grub/cfg', 'menu'),
+          plan.file('/etc/new', 'n'),
+        )
+        .script(['exit', '3'])
+        .write(file);
+      const before = snapshot(root);
+      await expect(apply()).rejects.toMatchObject({ code: 'ROLLED_BACK' });
+      expect(snapshot(root)).toEqual(before);
+      rmSync(file);
+      plan.steps.pop();
+      await plan.write(file);
+      await apply();
+      expect(readdirSync(join(root, 'boot'))).toEqual(['grub']);
+      expect(readFileSync(join(root, 'boot/grub/cfg'), 'utf8')).toBe('menu');
+    } finally {
+      await runTool('umount', [join(root, 'boot')]);
+    }
+  });
+});
+
+describe('a plan that does not fit', () => {
+  test('is refused by another guest', async () => {
+    await fullPlan(root).write(file, { machineId: 'f'.repeat(32) });
+    await refuses('WRONG_GUEST', /machine id is '0123/);
+  });
+
+  test.each([
+    [
+      'a content',
+      /app\.conf: the content changed/,
+      () => writeFileSync(join(root, 'etc/app.conf'), 'colour = bleu\n'),
+    ],
+    [
+      'a mode',
+      /app\.conf: the mode is 0600, the plan knows 0640/,
+      () => chmodSync(join(root, 'etc/app.conf'), 0o600),
+    ],
+    ['an owner', /app\.conf: the owner is 5:33/, () => chownSync(join(root, 'etc/app.conf'), 5, 33)],
+    [
+      'a link',
+      /\/usr\/bin\/t: the link leads elsewhere/,
+      () => {
+        rmSync(join(root, 'usr/bin/t'));
+        symlinkSync('toot', join(root, 'usr/bin/t'));
+      },
+    ],
+    [
+      'a type',
+      /\/usr\/bin\/t: there is a directory, the plan knows a symbolic link/,
+      () => {
+        rmSync(join(root, 'usr/bin/t'));
+        mkdirSync(join(root, 'usr/bin/t'));
+      },
+    ],
+    [
+      'something new',
+      /\/srv\/site: there is a file, the plan knows nothing/,
+      () => writeFileSync(join(root, 'srv/site'), ''),
+    ],
+    [
+      'something gone',
+      /readme: there is nothing/,
+      () => rmSync(join(root, 'usr/share/doc/old'), { recursive: true }),
+    ],
+    [
+      'a folder that is a link',
+      /readme: a directory above it is none any more/,
+      () => {
+        renameSync(join(root, 'usr/share'), join(root, 'usr/elsewhere'));
+        symlinkSync('elsewhere', join(root, 'usr/share'));
+      },
+    ],
+  ])('is refused for %s that moved', async (_, message, move) => {
+    await fullPlan(root).write(file);
+    move();
+    await refuses('PLAN_STALE', message);
+  });
+
+  test('is refused while a package manager works', async () => {
+    const other = spawn(join(root, 'usr/bin/dpkg'), ['lock', join(root, 'var/lib/dpkg/lock')], {
+      argv0: 'probe',
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const gone = once(other, 'exit');
+    try {
+      await once(other.stdout, 'data');
+      await fullPlan(root).write(file);
+      await refuses('GUEST_BUSY', /^\/var\/lib\/dpkg\/lock: /);
+    } finally {
+      other.stdin.end();
+      await gone;
+    }
+    await apply();
+  });
+
+  test('is refused where there is no space for it, or none to write', async () => {
+    await runTool('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', join(root, 'srv')]);
+    try {
+      const plan = new PlanBuilder();
+      await plan.files(plan.file('/srv/big', Buffer.alloc(3_000_000))).write(file);
+      await refuses('DISK_FULL', /^\/srv: 4 MiB are needed, 4 MiB are free|^\/srv: \d MiB are needed/);
+      await runTool('mount', ['-o', 'remount,ro', join(root, 'srv')]);
+      await refuses('GUEST_UNSUPPORTED', /^\/srv: it is mounted read-only/);
+    } finally {
+      await runTool('umount', [join(root, 'srv')]);
+    }
+  });
+});
+
+describe('a replay that fails', () => {
+  /** Fails inside, and the tree is what it was. */
+  async function rollsBack(message: RegExp): Promise<void> {
+    const before = snapshot(root);
+    await expect(apply()).rejects.toMatchObject({
+      code: 'ROLLED_BACK',
+      message: expect.stringMatching(message) as string,
+    });
+    expect(snapshot(root)).toEqual(before);
+  }
+
+  test('in a script gives the guest its old files back, and tells what the script said', async () => {
+    const plan = fullPlan(root).script(['exit', '3']);
+    await plan.write(file);
+    const before = snapshot(root);
+    const events: ApplyEvent[] = [];
+    await expect(apply(file, undefined, (event) => events.push(event))).rejects.toMatchObject({
+      code: 'ROLLED_BACK',
+      message: expect.stringContaining('app.postinst: exit status 3') as string,
+    });
+    expect(snapshot(root)).toEqual(before);
+    expect(events).toContainEqual(
+      expect.objectContaining({
+        status: 'failed',
+        exit: 3,
+        output: 'to standard output\nto standard error\n',
+      }),
+    );
+  });
+
+  test('in a script that is not the planned one', async () => {
+    const plan = fullPlan(root);
+    plan.files(plan.file('/var/lib/dpkg/info/app.postinst', 'another one', { mode: 0o755 })).script(['show']);
+    await plan.write(file);
+    await rollsBack(/the script is not the one that was planned/);
+  });
+
+  test.each(['/', './'])(
+    'in a file whose directory is a link to %s… leaves that place alone',
+    async (place) => {
+      const outside = mkdtempSync(join(folder, 'outside-'));
+      symlinkSync(place === '/' ? outside : './tmp', join(root, 'srv/away'));
+      const plan = fullPlan(root);
+      await plan.files(plan.file('/srv/away/f', 'f')).write(file);
+      await rollsBack(/^\/srv\/away\/f: its directory can't be reached/);
+      expect(readdirSync(outside)).toEqual([]);
+    },
+  );
+
+  test('in a directory that scripts have filled leaves their files, and says so', async () => {
+    const plan = new PlanBuilder();
+    await plan
+      .files(plan.put('/srv/new', 'directory'))
+      .script(['touch', '/srv/new/f'])
+      .script(['exit', '1'])
+      .write(file);
+    await expect(apply()).rejects.toMatchObject({
+      code: 'ROLLED_BACK',
+      message: expect.stringContaining('left in place: /srv/new') as string,
+    });
+    expect(readdirSync(join(root, 'srv/new'))).toEqual(['f']);
+    expect(readdirSync(join(root, 'var/lib'))).toEqual(['dpkg']);
+  });
+
+  test('because it was told to stop, whatever the script thinks of that', async () => {
+    const plan = fullPlan(root).script(['sleep']);
+    await plan.write(file);
+    const before = snapshot(root);
+    const abort = new AbortController();
+    const running = apply(file, abort.signal, (event) => {
+      if (event.event === 'step' && event.step === 4) setTimeout(() => abort.abort(), 100);
+    });
+    await expect(running).rejects.toMatchObject({ code: 'INTERRUPTED' });
+    expect(snapshot(root)).toEqual(before);
+  });
+});
+
+test('a directory that is none is refused', async () => {
+  await new PlanBuilder().write(file);
+  const target = { kind: 'root', directory: join(folder, 'nowhere') } as const;
+  await expect(applyPlan(file, { target })).rejects.toMatchObject({ code: 'FILE_MISSING' });
+});
