@@ -1,18 +1,14 @@
 import type { Kernel } from '../kernel/kernel.js';
 import { hex, inconsistent, listEntries, treeNodes } from '../kernel/lists.js';
 import type { StructView } from '../kernel/struct-view.js';
-import { dentryName, dentryPath, maxPathNames } from './dentries.js';
+import { dentryPath } from './dentries.js';
 import type { Mount } from './guest.js';
+import { pathBelow, rootOf } from './paths.js';
 import { superOptions } from './super-options.js';
 import { findTask } from './tasks.js';
+import { uuidText } from './uuid.js';
 
 type MountView = StructView<'mount'>;
-
-/** A place in the mount tree: `struct path`, with the address of the `struct mount` for its vfsmount. */
-interface Place {
-  readonly mount: bigint;
-  readonly dentry: bigint;
-}
 
 /** MNT_* of `include/linux/mount.h` that are options, in the order of show_mnt_opts(). */
 const mountOptions: readonly (readonly [flag: number, option: string])[] = [
@@ -40,7 +36,7 @@ export function readMounts(kernel: Kernel): Mount[] {
   const init = findTask(kernel, 1);
   if (!init) throw inconsistent('there is no process with the pid 1');
   const namespace = kernel.view('nsproxy', init.pointer('nsproxy')).pointer('mnt_ns');
-  const root = initRoot(kernel, init.pointer('fs'));
+  const root = rootOf(kernel, init);
   const mounts: Mount[] = [];
   for (const mount of namespaceMounts(kernel, namespace)) {
     const vfs = kernel.view('vfsmount', mount.at('mnt'));
@@ -65,39 +61,6 @@ function* namespaceMounts(kernel: Kernel, address: bigint): Generator<MountView>
   }
 }
 
-function initRoot(kernel: Kernel, fs: bigint): Place {
-  const path = kernel.view('path', kernel.view('fs_struct', fs).at('root'));
-  return { mount: mountOf(kernel, path.pointer('mnt')), dentry: path.pointer('dentry') };
-}
-
-/** real_mount(): the `struct mount` that embeds a vfsmount. */
-function mountOf(kernel: Kernel, vfsmount: bigint): bigint {
-  return vfsmount - BigInt(kernel.offset('mount', 'mnt'));
-}
-
-/** Path from a root to a place, as prepend_path() builds it, or undefined when the place is not below the root. */
-function pathBelow(kernel: Kernel, place: Place, root: Place): string | undefined {
-  const names: string[] = [];
-  let { mount, dentry } = place;
-  for (let steps = 0; mount !== root.mount || dentry !== root.dentry; steps++) {
-    if (steps > maxPathNames) throw inconsistent(`the path of the mount at ${hex(place.mount)} does not end`);
-    const view = kernel.view('mount', mount);
-    const entry = kernel.view('dentry', dentry);
-    if (dentry === kernel.view('vfsmount', view.at('mnt')).pointer('mnt_root')) {
-      const parent = view.pointer('mnt_parent');
-      if (parent === mount) return undefined;
-      dentry = view.pointer('mnt_mountpoint');
-      mount = parent;
-      continue;
-    }
-    const parent = entry.pointer('d_parent');
-    if (parent === dentry) return undefined;
-    names.push(dentryName(kernel, entry));
-    dentry = parent;
-  }
-  return `/${names.reverse().join('/')}`;
-}
-
 function describe(kernel: Kernel, mount: MountView, vfs: StructView<'vfsmount'>, mountPoint: string): Mount {
   const flags = vfs.uint('mnt_flags');
   const superBlock = kernel.view('super_block', vfs.pointer('mnt_sb'));
@@ -119,7 +82,7 @@ function describe(kernel: Kernel, mount: MountView, vfs: StructView<'vfsmount'>,
     type: subtype === 0n ? type : `${type}.${kernel.text(subtype)}`,
     source: source === 0n ? 'none' : kernel.text(source),
     superOptions: superOptions(kernel, superBlock, type),
-    uuid: uuid(superBlock.raw('s_uuid')),
+    uuid: uuidText(superBlock.raw('s_uuid')),
   };
 }
 
@@ -133,10 +96,4 @@ function propagation(kernel: Kernel, mount: MountView, flags: number): string {
   if (master !== 0n) fields.push(`master:${kernel.view('mount', master).int('mnt_group_id')}`);
   if (unbindable) fields.push('unbindable');
   return fields.join(' ');
-}
-
-/** 8-4-4-4-12 text of 16 bytes, or undefined when they are all zero. */
-export function uuid(bytes: Buffer): string | undefined {
-  if (bytes.every((byte) => byte === 0)) return undefined;
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -6,11 +6,12 @@ import { readFileSystemTypes } from './filesystems.js';
 import type { FileSystemType, Guest, KernelModule, MemInfo, Mount, Process, Uts } from './guest.js';
 import { readMemInfo } from './meminfo.js';
 import { readModules } from './modules.js';
-import { readMounts, uuid } from './mounts.js';
+import { readMounts } from './mounts.js';
 import { readProcesses } from './processes.js';
 import { readSysctls } from './sysctls.js';
 import { readLoadAverage, readUptime, readWallClock } from './time.js';
 import { readUts } from './uts.js';
+import { uuidText } from './uuid.js';
 
 /** NGROUPS_MAX has been this since 2.6.4; the variable holds it, too. */
 const NGROUPS_MAX = 65536;
@@ -70,8 +71,8 @@ class MemoryGuest implements Guest {
 
   bootId(): string | undefined {
     const bytes = this.#kernel.read(this.#kernel.symbol('sysctl_bootid'), 16);
-    // proc_do_uuid() takes a zero here for "not made yet"
-    return bytes[8] === 0 ? undefined : uuid(bytes);
+    // proc_do_uuidText() takes a zero here for "not made yet"
+    return bytes[8] === 0 ? undefined : uuidText(bytes);
   }
 
   uptime(): { readonly up: number; readonly idle: number } {
@@ -84,6 +85,11 @@ class MemoryGuest implements Guest {
 
   loadAverage(): readonly [number, number, number] {
     return readLoadAverage(this.#kernel);
+  }
+
+  lastPid(): number {
+    const namespace = this.#kernel.view('pid_namespace', this.#kernel.symbol('init_pid_ns'));
+    return namespace.uint('idr_next') - 1;
   }
 
   cpus(): { readonly online: number; readonly present: number } {

@@ -3,10 +3,15 @@ import { hex, inconsistent } from '../kernel/lists.js';
 import type { StructView } from '../kernel/struct-view.js';
 import { readCommandLine } from './command-line.js';
 import { adjustCpuTime } from './cpu-time.js';
+import { readCgroup } from './cgroup.js';
 import { readCredentials } from './credentials.js';
 import type { Process } from './guest.js';
+import { pathBelow, placeAt, rootOf, type Place } from './paths.js';
+import { readDetail } from './process-detail.js';
+import { residentPages } from './resident.js';
 import { stateLetter } from './task-state.js';
-import { threadGroups, threads, type Task } from './tasks.js';
+import { findTask, pidNumber, threadGroups, threads, type Task } from './tasks.js';
+import { ttyNumber } from './tty.js';
 
 const PF_KTHREAD = 0x00200000;
 const MAX_RT_PRIO = 100;
@@ -19,9 +24,11 @@ type Mm = StructView<'mm_struct'>;
 /** All thread groups by pid, as `/proc` lists them. */
 export function readProcesses(kernel: Kernel): Process[] {
   const processes: Process[] = [];
+  const init = findTask(kernel, 1);
+  const root = init && rootOf(kernel, init);
   const seen = new Set<number>();
   for (const task of threadGroups(kernel)) {
-    const process = readProcess(kernel, task);
+    const process = readProcess(kernel, task, root);
     if (seen.has(process.pid)) throw inconsistent(`two processes have the pid ${process.pid}`);
     seen.add(process.pid);
     processes.push(process);
@@ -29,18 +36,19 @@ export function readProcesses(kernel: Kernel): Process[] {
   return processes.sort((a, b) => a.pid - b.pid);
 }
 
-function readProcess(kernel: Kernel, task: Task): Process {
+function readProcess(kernel: Kernel, task: Task, root: Place | undefined): Process {
   const signal = kernel.view('signal_struct', task.pointer('signal'));
   const mmAddress = task.pointer('mm');
   const flags = task.uint('flags');
   const kernelThread = (flags & PF_KTHREAD) !== 0;
   // A kernel thread may borrow a process's memory (kthread_use_mm): it is not its own.
   const mm = mmAddress === 0n || kernelThread ? undefined : kernel.view('mm_struct', mmAddress);
+  const accounts = readAccounts(kernel, task, signal);
   return {
     pid: task.int('pid'),
     ppid: kernel.view('task_struct', task.pointer('real_parent')).int('tgid'),
-    pgrp: pidNumber(kernel, signal, 'PIDTYPE_PGID'),
-    session: pidNumber(kernel, signal, 'PIDTYPE_SID'),
+    pgrp: groupNumber(kernel, signal, 'PIDTYPE_PGID'),
+    session: groupNumber(kernel, signal, 'PIDTYPE_SID'),
     comm: task.text('comm'),
     state: stateLetter(task.uint('state'), task.uint('exit_state')),
     flags,
@@ -48,7 +56,10 @@ function readProcess(kernel: Kernel, task: Task): Process {
     ...readCredentials(kernel, task.pointer('real_cred')),
     threads: signal.int('nr_threads'),
     startBootTime: task.u64('start_boottime'),
-    ...readAccounts(kernel, task, signal),
+    utime: accounts.utime,
+    stime: accounts.stime,
+    minFaults: accounts.minFaults,
+    majFaults: accounts.majFaults,
     cutime: signal.u64('cutime'),
     cstime: signal.u64('cstime'),
     childMinFaults: signal.u64('cmin_flt'),
@@ -60,8 +71,10 @@ function readProcess(kernel: Kernel, task: Task): Process {
     processor: task.uint('cpu'),
     ttyNr: ttyNumber(kernel, signal.pointer('tty')),
     vsize: mm ? mm.u64('total_vm') * 4096n : 0n,
-    rss: mm ? residentPages(kernel, mm) : 0n,
+    rss: mm ? residentPages(kernel, mm).total : 0n,
     cmdline: mm ? readCommandLine(kernel, mm) : Buffer.alloc(0),
+    detail: readDetail(kernel, task, signal, mm, accounts.guestTime),
+    ...optionalPaths(kernel, task, mm, root),
   };
 }
 
@@ -72,52 +85,44 @@ function readAccounts(kernel: Kernel, leader: Task, signal: Signal) {
   let runtime = signal.u64('sum_sched_runtime');
   let minFaults = signal.u64('min_flt');
   let majFaults = signal.u64('maj_flt');
+  let guestTime = signal.u64('gtime');
   for (const thread of threads(kernel, leader, signal)) {
     utime += thread.u64('utime');
     stime += thread.u64('stime');
     runtime += thread.u64('sum_exec_runtime');
     minFaults += thread.u64('min_flt');
     majFaults += thread.u64('maj_flt');
+    guestTime += thread.u64('gtime');
   }
   const previous = { utime: signal.u64('prev_utime'), stime: signal.u64('prev_stime') };
-  return { ...adjustCpuTime({ utime, stime }, runtime, previous), minFaults, majFaults };
+  return { ...adjustCpuTime({ utime, stime }, runtime, previous), minFaults, majFaults, guestTime };
 }
 
 /** The number in the initial namespace of a group's process group or session, 0 for none. */
-function pidNumber(kernel: Kernel, signal: Signal, type: 'PIDTYPE_PGID' | 'PIDTYPE_SID'): number {
+function groupNumber(kernel: Kernel, signal: Signal, type: 'PIDTYPE_PGID' | 'PIDTYPE_SID'): number {
   const index = kernel.enumerator(type);
   const pids = signal.raw('pids');
   if (index === undefined || index * 8 + 8 > pids.length)
     throw inconsistent(`the signal_struct at ${hex(signal.address)} has no ${type}`);
-  const pid = pids.readBigUInt64LE(index * 8);
-  if (pid === 0n) return 0;
-  return kernel.view('upid', pid + BigInt(kernel.offset('pid', 'numbers'))).int('nr');
+  return pidNumber(kernel, pids.readBigUInt64LE(index * 8));
 }
 
-/** tty_devnum() in new_encode_dev()'s form. */
-function ttyNumber(kernel: Kernel, address: bigint): number {
-  if (address === 0n) return 0;
-  const tty = kernel.view('tty_struct', address);
-  const driver = kernel.view('tty_driver', tty.pointer('driver'));
-  const minor = driver.int('minor_start') + tty.int('index');
-  return ((minor & 0xff) | (driver.int('major') << 8) | ((minor & ~0xff) << 12)) >>> 0;
+/** The control group and the executable, where the process has them. */
+function optionalPaths(
+  kernel: Kernel,
+  task: Task,
+  mm: Mm | undefined,
+  root: Place | undefined,
+): Pick<Process, 'cgroup' | 'exe'> {
+  const file = mm?.pointer('exe_file') ?? 0n;
+  const cgroup = readCgroup(kernel, task);
+  const exe = file === 0n || !root ? undefined : exePath(kernel, file, root);
+  return { ...(cgroup === undefined ? {} : { cgroup }), ...(exe === undefined ? {} : { exe }) };
 }
 
-/**
- * get_mm_rss(): file, anonymous and shared pages. Per-CPU counters (6.2 and later) are taken as `/proc` prints
- * them, without what the CPUs have not yet added up.
- */
-function residentPages(kernel: Kernel, mm: Mm): bigint {
-  const counters = mm.raw('rss_stat');
-  const perCpu = counters.length > 64;
-  const stride = perCpu ? kernel.layout('percpu_counter').size : 8;
-  const offset = perCpu ? kernel.offset('percpu_counter', 'count') : 0;
-  let pages = 0n;
-  for (const name of ['MM_FILEPAGES', 'MM_ANONPAGES', 'MM_SHMEMPAGES'] as const) {
-    const at = (kernel.enumerator(name) ?? Infinity) * stride + offset;
-    if (at + 8 > counters.length) throw inconsistent(`the mm_struct at ${hex(mm.address)} has no ${name}`);
-    const count = counters.readBigInt64LE(at);
-    if (count > 0n) pages += count;
-  }
-  return pages;
+function exePath(kernel: Kernel, file: bigint, root: Place): string | undefined {
+  const place = placeAt(kernel, file + BigInt(kernel.offset('file', 'f_path')));
+  const path = pathBelow(kernel, place, root);
+  const deleted = kernel.view('dentry', place.dentry).pointer('d_hash_pprev') === 0n;
+  return path !== undefined && deleted ? `${path} (deleted)` : path;
 }

@@ -1,7 +1,7 @@
 import type { Kernel } from '../kernel/kernel.js';
 import { sysctlHandlers, type SysctlKind } from '../kernel/symbols.js';
-import { uuid } from './mounts.js';
 import { sysctlEntries } from './sysctl-tree.js';
+import { uuidText } from './uuid.js';
 
 /** What one read of a sysctl gives at most. */
 const maxValue = 64 * 1024;
@@ -65,7 +65,7 @@ const formats: Readonly<Record<SysctlKind, (source: Source) => string | undefine
     words(source, 4, (bytes, at) => Math.trunc((bytes.readInt32LE(at) * 1000) / source.hz)),
   ulong_ms_jiffies: (source) =>
     words(source, 8, (bytes, at) => (bytes.readBigUInt64LE(at) * 1000n) / BigInt(source.hz)),
-  uuid: ({ kernel, data }) => uuid(kernel.read(data, 16)),
+  uuid: ({ kernel, data }) => uuidText(kernel.read(data, 16)),
   bitmap: ({ kernel, data, length }) => {
     const bitmap = kernel.pointer(data);
     return bitmap === 0n ? '' : ranges(kernel.read(bitmap, Math.ceil(length / 8)), length);

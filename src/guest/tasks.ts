@@ -40,3 +40,8 @@ export function findTask(kernel: Kernel, pid: number): Task | undefined {
   for (const task of threadGroups(kernel)) if (task.int('pid') === pid) return task;
   return undefined;
 }
+
+/** The number of a `struct pid` in the initial namespace, 0 for none. */
+export function pidNumber(kernel: Kernel, pid: bigint): number {
+  return pid === 0n ? 0 : kernel.view('upid', pid + BigInt(kernel.offset('pid', 'numbers'))).int('nr');
+}

@@ -73,6 +73,17 @@ export const structFields = {
     maj_flt: at('maj_flt'),
     nvcsw: at('nvcsw'),
     nivcsw: at('nivcsw'),
+    exit_code: at('exit_code'),
+    gtime: at('gtime'),
+    pending: at('pending.signal'),
+    blocked: at('blocked'),
+    sighand: at('sighand'),
+    files: at('files'),
+    atomic_flags: at('atomic_flags'),
+    seccomp_mode: optional('seccomp.mode'),
+    seccomp_filter_count: optional('seccomp.filter_count'),
+    delays: optional('delays'),
+    cgroups: optional('cgroups'),
   },
   signal_struct: {
     thread_head: at('thread_head'),
@@ -90,12 +101,19 @@ export const structFields = {
     maj_flt: at('maj_flt'),
     cmin_flt: at('cmin_flt'),
     cmaj_flt: at('cmaj_flt'),
+    rlim: at('rlim'),
+    shared_pending: at('shared_pending.signal'),
+    gtime: at('gtime'),
+    cgtime: at('cgtime'),
+    flags: at('flags'),
+    group_exit_code: at('group_exit_code'),
   },
   pid: { numbers: at('numbers'), level: at('level') },
   upid: { nr: at('nr') },
   pid_namespace: {
     // the sysctl became one of each namespace: 7863dcc72d0f (6.14)
     pid_max: optional('pid_max'),
+    idr_next: at('idr.idr_next'),
   },
   cred: {
     uid: at('uid'),
@@ -113,9 +131,16 @@ export const structFields = {
     cap_bset: at('cap_bset'),
     cap_ambient: at('cap_ambient'),
     group_info: at('group_info'),
+    user: at('user'),
+    // queued signals are counted by user and namespace since 5.14
+    ucounts: optional('ucounts'),
   },
   group_info: { ngroups: at('ngroups'), gid: at('gid') },
-  tty_struct: { driver: at('driver'), index: at('index') },
+  tty_struct: {
+    driver: at('driver'),
+    index: at('index'), // pgrp → ctrl.pgrp (5.14)
+    pgrp: at('ctrl.pgrp', 'pgrp'),
+  },
   tty_driver: { major: at('major'), minor_start: at('minor_start') },
   mm_struct: {
     pgd: at('pgd'),
@@ -126,8 +151,37 @@ export const structFields = {
     env_end: at('env_end'),
     // struct mm_rss_stat of atomics → struct percpu_counter[]: f1a7941243c1 (6.2)
     rss_stat: at('rss_stat'),
+    start_code: at('start_code'),
+    end_code: at('end_code'),
+    start_data: at('start_data'),
+    end_data: at('end_data'),
+    start_brk: at('start_brk'),
+    start_stack: at('start_stack'),
+    hiwater_vm: at('hiwater_vm'),
+    hiwater_rss: at('hiwater_rss'),
+    locked_vm: at('locked_vm'),
+    pinned_vm: at('pinned_vm'),
+    data_vm: at('data_vm'),
+    exec_vm: at('exec_vm'),
+    stack_vm: at('stack_vm'),
+    pgtables_bytes: at('pgtables_bytes'),
+    exe_file: at('exe_file'),
   },
   percpu_counter: { count: at('count'), counters: at('counters') },
+
+  sighand_struct: { action: at('action') },
+  k_sigaction: { sa_handler: at('sa.sa_handler') },
+  files_struct: { fdt: at('fdt') },
+  fdtable: { max_fds: at('max_fds') },
+  file: { f_path: at('f_path') },
+  // the counters of limits became an array of their own (5.19)
+  ucounts: { rlimit: optional('rlimit', 'ucount') },
+  user_struct: { sigpending: optional('sigpending') },
+  task_delay_info: { blkio_delay: at('blkio_delay') },
+  css_set: { dfl_cgrp: at('dfl_cgrp') },
+  cgroup: { kn: at('kn') },
+  // parent → __parent (6.15)
+  kernfs_node: { parent: at('__parent', 'parent'), name: at('name') },
 
   file_system_type: { name: at('name'), fs_flags: at('fs_flags'), next: at('next') },
 
@@ -149,7 +203,7 @@ export const structFields = {
   module_memory: { base: optional('base'), size: optional('size') },
   module_use: { source_list: at('source_list'), source: at('source') },
 
-  fs_struct: { root: at('root') },
+  fs_struct: { root: at('root'), umask: at('umask') },
   path: { mnt: at('mnt'), dentry: at('dentry') },
   vfsmount: { mnt_root: at('mnt_root'), mnt_sb: at('mnt_sb'), mnt_flags: at('mnt_flags') },
   mount: {
@@ -264,6 +318,8 @@ export const enumerators = [
   'MM_FILEPAGES',
   'MM_ANONPAGES',
   'MM_SHMEMPAGES',
+  'MM_SWAPENTS',
+  'UCOUNT_RLIMIT_SIGPENDING',
   'MODULE_STATE_LIVE',
   'MODULE_STATE_COMING',
   'MODULE_STATE_GOING',
