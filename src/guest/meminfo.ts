@@ -99,16 +99,8 @@ const rows: readonly Row[] = [
   ['ShmemPmdMapped', 'pages', (at) => at.node('NR_SHMEM_PMDMAPPED')],
   ['FileHugePages', 'pages', (at) => at.node('NR_FILE_THPS')],
   ['FilePmdMapped', 'pages', (at) => at.node('NR_FILE_PMDMAPPED')],
-  [
-    'CmaTotal',
-    'pages',
-    (at) => (at.zone('NR_FREE_CMA_PAGES') === undefined ? undefined : at.long('totalcma_pages')),
-  ],
-  [
-    'CmaFree',
-    'pages',
-    (at) => (at.long('totalcma_pages') === undefined ? undefined : at.zone('NR_FREE_CMA_PAGES')),
-  ],
+  ['CmaTotal', 'pages', (at) => ifCma(at, at.long('totalcma_pages'))],
+  ['CmaFree', 'pages', (at) => ifCma(at, at.zone('NR_FREE_CMA_PAGES'))],
   ['Unaccepted', 'pages', (at) => at.zone('NR_UNACCEPTED')],
   ['Balloon', 'pages', (at) => at.node('NR_BALLOON_PAGES')],
   ['HugePages_Total', 'count', (at) => hugePages(at)?.uint('nr_huge_pages')],
@@ -199,6 +191,11 @@ function cached(at: Counters): number | undefined {
   const device = buffers(at);
   if (pages === undefined || device === undefined) return undefined;
   return Math.max(0, pages - (at.node('NR_SWAPCACHE') ?? 0) - device);
+}
+
+/** The counters are there without CONFIG_CMA, too, but not the rows. */
+function ifCma({ kernel }: Counters, pages: number | undefined): number | undefined {
+  return kernel.find('cma_area_count') === undefined ? undefined : pages;
 }
 
 /** vm_commit_limit(), `mm/util.c`. */

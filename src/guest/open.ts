@@ -4,6 +4,7 @@ import { cpusIn } from '../kernel/percpu.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { readFileSystemTypes } from './filesystems.js';
 import type { FileSystemType, Guest, KernelModule, MemInfo, Mount, Process, Uts } from './guest.js';
+import { readLastPid, readNgroupsMax, readPidMax } from './limits.js';
 import { readMemInfo } from './meminfo.js';
 import { readModules } from './modules.js';
 import { readMounts } from './mounts.js';
@@ -13,8 +14,6 @@ import { readLoadAverage, readUptime, readWallClock } from './time.js';
 import { readUts } from './uts.js';
 import { uuidText } from './uuid.js';
 
-/** NGROUPS_MAX has been this since 2.6.4; the variable holds it, too. */
-const NGROUPS_MAX = 65536;
 /** COMMAND_LINE_SIZE of x86 is 2048; boot configuration can make it longer. */
 const maxCommandLine = 64 * 1024;
 
@@ -88,8 +87,7 @@ class MemoryGuest implements Guest {
   }
 
   lastPid(): number {
-    const namespace = this.#kernel.view('pid_namespace', this.#kernel.symbol('init_pid_ns'));
-    return namespace.uint('idr_next') - 1;
+    return readLastPid(this.#kernel);
   }
 
   cpus(): { readonly online: number; readonly present: number } {
@@ -100,15 +98,11 @@ class MemoryGuest implements Guest {
   }
 
   pidMax(): number {
-    const kernel = this.#kernel;
-    if (kernel.has('pid_namespace', 'pid_max'))
-      return kernel.view('pid_namespace', kernel.symbol('init_pid_ns')).int('pid_max');
-    return kernel.i32(kernel.symbol('pid_max'));
+    return readPidMax(this.#kernel);
   }
 
   ngroupsMax(): number {
-    const variable = this.#kernel.find('ngroups_max');
-    return variable === undefined ? NGROUPS_MAX : this.#kernel.i32(variable);
+    return readNgroupsMax(this.#kernel);
   }
 
   sysctls(): ReadonlyMap<string, string> {

@@ -2,6 +2,7 @@ import type { Kernel } from '../kernel/kernel.js';
 import { hex, inconsistent } from '../kernel/lists.js';
 import type { StructView } from '../kernel/struct-view.js';
 import { readCommandLine } from './command-line.js';
+import { taskName } from './comm.js';
 import { adjustCpuTime } from './cpu-time.js';
 import { readCgroup } from './cgroup.js';
 import { readCredentials } from './credentials.js';
@@ -49,7 +50,7 @@ function readProcess(kernel: Kernel, task: Task, root: Place | undefined): Proce
     ppid: kernel.view('task_struct', task.pointer('real_parent')).int('tgid'),
     pgrp: groupNumber(kernel, signal, 'PIDTYPE_PGID'),
     session: groupNumber(kernel, signal, 'PIDTYPE_SID'),
-    comm: task.text('comm'),
+    comm: taskName(kernel, task),
     state: stateLetter(task.uint('state'), task.uint('exit_state')),
     flags,
     kernelThread,

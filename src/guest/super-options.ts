@@ -12,7 +12,8 @@ const SB_RDONLY = 1;
 
 /**
  * The last field of a `mountinfo` line: `ro` or `rw`, the flags that every file system has, and the options of
- * the file systems in the table. A file system that is not in it shows the general ones only.
+ * the file systems in the table. A file system that is not in it shows the general ones only: those of ext4 and
+ * other modules are in structs that the kernel's own type information does not describe.
  */
 export function superOptions(kernel: Kernel, superBlock: StructView<'super_block'>, type: string): string {
   const flags = superBlock.uint('s_flags');
@@ -23,6 +24,79 @@ export function superOptions(kernel: Kernel, superBlock: StructView<'super_block
   ].join(',');
 }
 
-const ownOptions: Readonly<
-  Record<string, (kernel: Kernel, superBlock: StructView<'super_block'>) => string[]>
-> = {};
+type SuperBlock = StructView<'super_block'>;
+type Options = (kernel: Kernel, superBlock: SuperBlock) => string[];
+
+/** What the file systems' own show_options() print, by type. */
+const ownOptions: Readonly<Record<string, Options>> = {
+  tmpfs: sharedMemory,
+  devtmpfs: sharedMemory,
+  ramfs: (kernel, superBlock) => {
+    const mode = kernel.view('ramfs_fs_info', superBlock.pointer('s_fs_info')).uint('mode');
+    return mode === RAMFS_DEFAULT_MODE ? [] : [`mode=${octal(mode)}`];
+  },
+  devpts: (kernel, superBlock) => {
+    const options = kernel.view('pts_fs_info', superBlock.pointer('s_fs_info'));
+    return [
+      ...(options.uint('setuid') ? [`uid=${options.uint('uid')}`] : []),
+      ...(options.uint('setgid') ? [`gid=${options.uint('gid')}`] : []),
+      `mode=${octal(options.uint('mode'))}`,
+      `ptmxmode=${octal(options.uint('ptmxmode'))}`,
+    ];
+  },
+  bpf: (kernel, superBlock) => {
+    const inode = kernel.view('dentry', superBlock.pointer('s_root')).pointer('d_inode');
+    const mode = kernel.view('inode', inode).uint('i_mode') & 0o6777;
+    return mode === 0o777 ? [] : [`mode=${mode.toString(8)}`];
+  },
+  hugetlbfs: (kernel, superBlock) => {
+    const state = kernel.view('hugetlbfs_sb_info', superBlock.pointer('s_fs_info')).pointer('hstate');
+    const kib = kibPerPage * 2 ** kernel.view('hstate', state).uint('order');
+    return [kib >= 1024 ? `pagesize=${kib / 1024}M` : `pagesize=${kib}K`];
+  },
+  cgroup2: (kernel) => {
+    const root = kernel.find('cgrp_dfl_root');
+    const flags = root === undefined ? 0 : kernel.view('cgroup_root', root).uint('flags');
+    return cgroupOptions
+      .filter(([name]) => flags & (kernel.enumerator(name) ?? 0))
+      .map(([, option]) => option);
+  },
+};
+
+const RAMFS_DEFAULT_MODE = 0o755;
+
+/** In the order of cgroup_show_options(), `kernel/cgroup/cgroup.c`. */
+const cgroupOptions: readonly (readonly [enumerator: string, option: string])[] = [
+  ['CGRP_ROOT_NS_DELEGATE', 'nsdelegate'],
+  ['CGRP_ROOT_FAVOR_DYNMODS', 'favordynmods'],
+  ['CGRP_ROOT_MEMORY_LOCAL_EVENTS', 'memory_localevents'],
+  ['CGRP_ROOT_MEMORY_RECURSIVE_PROT', 'memory_recursiveprot'],
+  ['CGRP_ROOT_MEMORY_HUGETLB_ACCOUNTING', 'memory_hugetlb_accounting'],
+  ['CGRP_ROOT_PIDS_LOCAL_EVENTS', 'pids_localevents'],
+];
+
+/** The permission bits of a tmpfs's root when no mode was given. */
+const tmpfsDefaultMode = 0o1777;
+const kibPerPage = 4;
+
+/** shmem_show_options(), `mm/shmem.c`: devtmpfs is one, too. */
+function sharedMemory(kernel: Kernel, superBlock: SuperBlock): string[] {
+  const info = kernel.view('shmem_sb_info', superBlock.pointer('s_fs_info'));
+  const totalPages = Number(kernel.pointer(kernel.symbol('_totalram_pages')));
+  const half = Math.floor(totalPages / 2);
+  const [blocks, inodes] = [info.uint('max_blocks'), info.uint('max_inodes')];
+  const mode = info.uint('mode') & 0o7777;
+  return [
+    ...(blocks === half ? [] : [`size=${blocks * kibPerPage}k`]),
+    ...(inodes === half ? [] : [`nr_inodes=${inodes}`]),
+    ...(mode === tmpfsDefaultMode ? [] : [`mode=${octal(mode)}`]),
+    ...(info.uint('uid') === 0 ? [] : [`uid=${info.uint('uid')}`]),
+    ...(info.uint('gid') === 0 ? [] : [`gid=${info.uint('gid')}`]),
+    ...(info.has('full_inums') ? [info.uint('full_inums') ? 'inode64' : 'inode32'] : []),
+  ];
+}
+
+/** `%03o` */
+function octal(mode: number): string {
+  return mode.toString(8).padStart(3, '0');
+}

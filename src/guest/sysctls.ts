@@ -1,5 +1,6 @@
 import type { Kernel } from '../kernel/kernel.js';
-import { sysctlHandlers, type SysctlKind } from '../kernel/symbols.js';
+import { sysctlHandlers, type SysctlKind } from '../kernel/sysctl-handlers.js';
+import { computedSysctls } from './sysctl-computed.js';
 import { sysctlEntries } from './sysctl-tree.js';
 import { uuidText } from './uuid.js';
 
@@ -21,10 +22,10 @@ export function readSysctls(kernel: Kernel): Map<string, string> {
     const data = table.pointer('data');
     const length = Math.min(table.int('maxlen'), maxValue);
     if (kind === undefined || data === 0n) continue;
-    const value = length <= 0 ? '' : formats[kind]({ kernel, data, length, hz });
+    const value = length <= 0 ? '' : formats[kind]({ kernel, path, data, length, hz });
     if (value !== undefined) values.set(path, value);
   }
-  for (const [path, read] of Object.entries(computed)) {
+  for (const [path, read] of Object.entries(computedSysctls)) {
     const value = read(kernel);
     if (value !== undefined) values.set(path, value);
   }
@@ -33,19 +34,12 @@ export function readSysctls(kernel: Kernel): Map<string, string> {
 
 interface Source {
   readonly kernel: Kernel;
+  readonly path: string;
   readonly data: bigint;
   /** Bytes, `maxlen` of the table. */
   readonly length: number;
   readonly hz: number;
 }
-
-/** Files whose handler computes the value, from where it computes it. */
-const computed: Readonly<Record<string, (kernel: Kernel) => string | undefined>> = {
-  'kernel/tainted': (kernel) => {
-    const mask = kernel.find('tainted_mask');
-    return mask === undefined ? undefined : String(kernel.pointer(mask));
-  },
-};
 
 const formats: Readonly<Record<SysctlKind, (source: Source) => string | undefined>> = {
   string: ({ kernel, data, length }) => {
@@ -63,6 +57,7 @@ const formats: Readonly<Record<SysctlKind, (source: Source) => string | undefine
     words(source, 4, (bytes, at) => Math.trunc((bytes.readInt32LE(at) * USER_HZ) / source.hz)),
   ms_jiffies: (source) =>
     words(source, 4, (bytes, at) => Math.trunc((bytes.readInt32LE(at) * 1000) / source.hz)),
+  named_jiffies: (source) => (source.path.endsWith('_ms') ? formats.ms_jiffies(source) : undefined),
   ulong_ms_jiffies: (source) =>
     words(source, 8, (bytes, at) => (bytes.readBigUInt64LE(at) * 1000n) / BigInt(source.hz)),
   uuid: ({ kernel, data }) => uuidText(kernel.read(data, 16)),
@@ -93,10 +88,11 @@ function ranges(bitmap: Buffer, bits: number): string {
 
 function handlerKinds(kernel: Kernel): Map<bigint, SysctlKind> {
   const kinds = new Map<bigint, SysctlKind>();
-  for (const [name, kind] of Object.entries(sysctlHandlers)) {
-    const address = kernel.find(name);
-    if (address !== undefined) kinds.set(address, kind);
-  }
+  for (const [kind, names] of Object.entries(sysctlHandlers))
+    for (const name of names) {
+      const address = kernel.find(name);
+      if (address !== undefined) kinds.set(address, kind as SysctlKind);
+    }
   return kinds;
 }
 

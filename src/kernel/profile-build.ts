@@ -4,8 +4,9 @@ import { Btf } from './btf.js';
 import type { Kallsyms } from './kallsyms.js';
 import { resolveLayout } from './layout.js';
 import { linkText, releaseOf, type KernelLocation } from './locate.js';
-import { profileFormatVersion, type Profile } from './profile.js';
-import { optionalSymbols, requiredSymbols, sysctlHandlers } from './symbols.js';
+import { profileFormatVersion, sealProfile, type Profile } from './profile.js';
+import { optionalSymbols, requiredSymbols } from './symbols.js';
+import { sysctlHandlers } from './sysctl-handlers.js';
 
 const maxBtf = 64 * 1024 * 1024;
 const maxNotes = 64 * 1024;
@@ -28,7 +29,7 @@ export function profileOf(memory: PhysicalMemory, location: KernelLocation, kall
       'give a profile of exactly this kernel build with --profile, or run a kernel built with CONFIG_DEBUG_INFO_BTF',
     );
   const symbols: Record<string, string> = {};
-  for (const name of [...requiredSymbols, ...optionalSymbols, ...Object.keys(sysctlHandlers)]) {
+  for (const name of [...requiredSymbols, ...optionalSymbols, ...Object.values(sysctlHandlers).flat()]) {
     const address = kallsyms.address(name);
     if (address !== undefined) symbols[name] = `0x${unrelocated(address, location.shift).toString(16)}`;
   }
@@ -40,7 +41,7 @@ export function profileOf(memory: PhysicalMemory, location: KernelLocation, kall
       'a kernel built with CONFIG_KALLSYMS_ALL is needed',
     );
   const notes = readSection(memory, location, kallsyms, '__start_notes', '__stop_notes', maxNotes);
-  return {
+  return sealProfile({
     formatVersion: profileFormatVersion,
     architecture: 'x86-64',
     release,
@@ -48,7 +49,7 @@ export function profileOf(memory: PhysicalMemory, location: KernelLocation, kall
     buildId: (notes && findBuildId(notes)) ?? null,
     symbols,
     ...resolveLayout(new Btf(blob)),
-  };
+  });
 }
 
 /** The build id in a notes section (`elf.5`, NT_GNU_BUILD_ID), in hexadecimal digits. */

@@ -16,6 +16,8 @@ const member = z.union([z.tuple([offset, offset]), z.tuple([offset, offset, offs
 const profileSchema = z.strictObject({
   formatVersion: z.literal(profileFormatVersion),
   architecture: z.enum(['x86-64']),
+  /** SHA-256 of everything else, as {@link profileDigest} takes it: a damaged value cannot pass for a right one. */
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
   release: z.string().min(1).max(64),
   /** The whole linux_banner, newline included. */
   banner: z.string().min(1).max(1024),
@@ -33,6 +35,9 @@ const profileSchema = z.strictObject({
 /** Symbols and struct offsets of one exact kernel build. */
 export type Profile = Readonly<Omit<z.infer<typeof profileSchema>, keyof Layout>> & Layout;
 
+/** A profile before it is sealed. */
+export type ProfileContent = Omit<Profile, 'digest'>;
+
 /** A profile in a directory: what `profile list` shows. */
 export interface ProfileFile {
   readonly path: string;
@@ -46,6 +51,22 @@ export const shippedProfiles = fileURLToPath(new URL('../../../kernel-profiles',
 export function profileFileName(release: string, banner: string): string {
   const digest = createHash('sha256').update(banner, 'latin1').digest('hex');
   return `${release.replace(/[^A-Za-z0-9.+_-]/g, '_')}-${digest.slice(0, 12)}.json`;
+}
+
+/** Hexadecimal SHA-256 of a profile's content: its JSON without spaces, keys sorted, and without `digest`. */
+export function profileDigest(profile: ProfileContent): string {
+  const text = JSON.stringify({ ...profile, digest: undefined }, (_, value: unknown) =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** Adds the digest. */
+export function sealProfile(content: ProfileContent): Profile {
+  const { formatVersion, architecture, ...rest } = content;
+  return { formatVersion, architecture, digest: profileDigest(content), ...rest };
 }
 
 /**
@@ -87,6 +108,9 @@ export function parseProfile(path: string, text: Buffer): Profile {
       `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'not as described'}`,
     );
   }
+  const digest = profileDigest(result.data);
+  if (digest !== result.data.digest)
+    throw invalid(path, `its content has the digest ${digest}, which is not the one it states`);
   return result.data;
 }
 

@@ -3,7 +3,7 @@ export const requiredSymbols = ['_text', 'linux_banner', 'init_task', 'init_uts_
 
 /**
  * Symbols that one answer or another needs. A kernel may lack some: the answer that needs one says so.
- * All are variables; `proc_*` handlers are in {@link sysctlHandlers}.
+ * All are variables; `proc_*` handlers are in `sysctl-handlers.ts`.
  */
 export const optionalSymbols = [
   'init_top_pgt',
@@ -58,42 +58,12 @@ export const optionalSymbols = [
   'hstates',
   'default_hstate_idx',
   'tainted_mask',
+  'watchdog_enabled',
+  'cad_pid',
+  'sysrq_enabled',
+  'sysrq_always_enabled',
+  'max_threads',
+  'cma_area_count',
+  'shmem_mnt',
+  'cgrp_dfl_root',
 ] as const;
-
-/** How a sysctl's handler prints its value; see `guest/sysctls.ts`. */
-export type SysctlKind =
-  | 'string'
-  | 'int'
-  | 'uint'
-  | 'bool'
-  | 'u8'
-  | 'ulong'
-  | 'jiffies'
-  | 'userhz_jiffies'
-  | 'ms_jiffies'
-  | 'ulong_ms_jiffies'
-  | 'uuid'
-  | 'bitmap';
-
-/** Handlers of sysctls by the symbol of the function, and how they print. Sources: `kernel/sysctl.c` and their own files. */
-export const sysctlHandlers: Readonly<Record<string, SysctlKind>> = {
-  proc_dostring: 'string',
-  proc_do_uts_string: 'string',
-  proc_dointvec: 'int',
-  proc_dointvec_minmax: 'int',
-  proc_dointvec_minmax_sysadmin: 'int',
-  proc_dointvec_minmax_coredump: 'int',
-  proc_dointvec_minmax_warn_RT_change: 'int',
-  proc_douintvec: 'uint',
-  proc_douintvec_minmax: 'uint',
-  proc_dobool: 'bool',
-  proc_dou8vec_minmax: 'u8',
-  proc_doulongvec_minmax: 'ulong',
-  proc_doulongvec_ms_jiffies_minmax: 'ulong_ms_jiffies',
-  proc_dointvec_jiffies: 'jiffies',
-  proc_dointvec_userhz_jiffies: 'userhz_jiffies',
-  proc_dointvec_ms_jiffies: 'ms_jiffies',
-  proc_dointvec_ms_jiffies_minmax: 'ms_jiffies',
-  proc_do_uuid: 'uuid',
-  proc_do_large_bitmap: 'bitmap',
-};
