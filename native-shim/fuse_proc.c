@@ -151,6 +151,8 @@ static void record(fuse_req_t request, enum oua_access access, struct ref ref, c
   pid_t tid = fuse_req_ctx(request)->pid;
   char path[LOG_PATH];
   struct oua_caller caller = oua_caller_of(&proc->pids, tid);
+  /* The sandbox's init is the launcher and then our own: not part of the update. */
+  if (caller.tgid == 1 && proc->pids.real >= 0) return;
   if (!log_path(proc, ref, &caller, path)) return;
   if (missing) append(path, missing, strlen(missing));
   oua_log_put(proc->log, access, tid, caller.comm, path);

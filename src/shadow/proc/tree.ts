@@ -27,6 +27,7 @@ function put(tree: DirectoryNode, path: string, node: ProcNode, yields: boolean)
   const steps = path.split('/');
   const name = steps.pop() ?? '';
   if (![...steps, name].every(isFileName)) throw inconsistent(path, 'is no path');
+  if (node.kind === 'symlink' && !isTarget(node.content)) throw inconsistent(path, 'leads nowhere');
   let parent = tree;
   for (const step of steps) {
     const next = parent.children.get(step) ?? directoryNode();
@@ -42,6 +43,11 @@ function isFileName(name: string): boolean {
   return (
     name !== '' && name !== '.' && name !== '..' && !name.includes('\0') && Buffer.byteLength(name) <= 255
   );
+}
+
+/** What symlink(2) would take: not empty, below PATH_MAX. */
+function isTarget(content: Buffer): boolean {
+  return content.length > 0 && content.length < 4096 && !content.includes(0);
 }
 
 function inconsistent(path: string, what: string): OuaError {

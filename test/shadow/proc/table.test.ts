@@ -218,6 +218,11 @@ describe('the tree', () => {
     },
   );
 
+  test.each(['', 'a\0b', 'x'.repeat(4096)])('refuses an executable at %j', (exe) => {
+    const guest = fixtureGuest({ processes: () => [{ ...init, exe }] });
+    expect(() => renderTree(guest)).toThrow(withCode('GUEST_INCONSISTENT'));
+  });
+
   test('refuses two processes with one pid', () => {
     const guest = fixtureGuest({ processes: () => [init, { ...daemon, pid: 1 }] });
     expect(() => renderTree(guest)).toThrow(withCode('GUEST_INCONSISTENT'));
