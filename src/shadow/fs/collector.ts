@@ -14,7 +14,7 @@ export interface Content {
   /** Bytes. */
   readonly size: number;
   /** The bytes in pieces, each valid until the next one is asked for. */
-  read(): Iterable<Uint8Array>;
+  readonly read: () => Iterable<Uint8Array>;
 }
 
 /** Takes contents in. The same content may come several times. */
