@@ -21,11 +21,10 @@ const startTimeout = 30_000;
 const stopTimeout = 10_000;
 
 /**
- * Serves an image chain through qemu-storage-daemon and FUSE. The image files are opened read-only and with
- * QEMU's locks, so that a VM that still writes to them is noticed.
+ * Serves an image chain through qemu-storage-daemon and FUSE. The image files are opened read-only.
  *
  * @param scratch an existing directory, for a throw-away layer that grows with what journal replay writes
- * @throws OuaError `DISK_DAMAGED`, `GUEST_BUSY` when a program holds the image for writing, `INTERRUPTED`
+ * @throws OuaError `DISK_DAMAGED`, `INTERRUPTED`
  */
 export async function exportDisk(
   chain: readonly ImageLayer[],
@@ -78,12 +77,6 @@ export async function exportDisk(
 }
 
 function exportError(top: ImageLayer, words: string): OuaError {
-  if (/lock/i.test(words))
-    return new OuaError(
-      'GUEST_BUSY',
-      `${top.path} is in use by another program`,
-      'suspend the VM and end its QEMU, or work on a copy',
-    );
   return new OuaError(
     'DISK_DAMAGED',
     `${top.path} cannot be opened as ${top.format}: ${words}`,

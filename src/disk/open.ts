@@ -2,6 +2,7 @@ import { ResourceStack } from '../base/resources.js';
 import { exportDisk } from './export.js';
 import { fileSystem, type FileSystem } from './filesystem.js';
 import { imageChain, type DiskFormat } from './image.js';
+import { requireNoWriter } from './locks.js';
 import { partitions, probe, type Extent } from './partitions.js';
 
 /** A guest's disk, opened so that the image's bytes never change. */
@@ -34,6 +35,7 @@ export interface OpenDiskOptions {
 export async function openDisk(path: string, options: OpenDiskOptions = {}): Promise<Disk> {
   await using stack = new ResourceStack();
   const chain = imageChain(path, options.format, options.backing ?? []);
+  for (const layer of chain) requireNoWriter(layer.path);
   const disk = stack.use(await exportDisk(chain, options.scratch, options.signal));
   const fileSystems = await findFileSystems(disk.path, disk.size, options.signal);
   const held = stack.move();

@@ -24,6 +24,8 @@ const nothingFound = 2;
 const ambivalent = 8;
 
 const mostPartitions = 256;
+/** What stands in the MBR for a whole GPT; sfdisk shows it only when that is unreadable. */
+const protectiveType = 'ee';
 /** Containers of logical partitions, not contents: MBR types, as sfdisk prints them. */
 const extendedTypes = new Set(['5', 'f', '85']);
 
@@ -69,6 +71,10 @@ export async function probe(path: string, extent: Extent, signal?: AbortSignal):
 export async function partitions(path: string, size: number, signal?: AbortSignal): Promise<Extent[]> {
   const text = await runTool('sfdisk', ['--json', path], { ...(signal && { cancelSignal: signal }) });
   const { partitiontable } = partitionTable.parse(JSON.parse(text));
+  const truncated = (what: string) =>
+    new OuaError('DISK_DAMAGED', what, 'the image seems truncated: copy it again');
+  if (partitiontable.partitions.some(({ type }) => type === protectiveType))
+    throw truncated('the partition table (GPT) of the disk cannot be read');
   return partitiontable.partitions
     .filter(({ type }) => !extendedTypes.has(type))
     .map(({ node, start, size: sectors }) => {
@@ -79,11 +85,7 @@ export async function partitions(path: string, size: number, signal?: AbortSigna
         size: sectors * partitiontable.sectorsize,
       };
       if (extent.offset + extent.size > size)
-        throw new OuaError(
-          'DISK_DAMAGED',
-          `partition ${partition} ends after the end of the disk`,
-          'the image seems truncated: copy it again',
-        );
+        throw truncated(`partition ${partition} ends after the end of the disk`);
       return extent;
     });
 }
