@@ -119,6 +119,9 @@ export class LayerChangeFinder {
       found.push([path, now]);
       const before = this.known.get(path);
       if (before && !isDirectory(before)) for (const twin of before.names) candidates.add(twin);
+      // What was in a directory that went may live on under other names.
+      if (before && isDirectory(before) && !stat?.isDirectory())
+        for (const below of this.known.below(path)) candidates.add(below);
       if (stat && !stat.isDirectory() && stat.nlink > 1n)
         for (const twin of this.#twins.get(stat.ino) ?? []) candidates.add(twin);
     }
