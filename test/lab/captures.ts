@@ -1,11 +1,12 @@
 /** What a guest says about itself: file name in `inside/` → shell command, run by root in the guest. */
 export const captures: Readonly<Record<string, string>> = {
+  // First: reading all sysctls mounts binfmt_misc and loads its module.
+  'sysctl-a': 'sysctl -a',
   'uname-a': 'uname -a',
   ps: 'ps -eo pid,ppid,pgid,sid,tpgid,stat,ni,pri,cls,psr,uid,gid,nlwp,vsz,rss,time,tty,comm,args ww',
   'ps-simple': 'ps -eo pid,ppid,comm,args ww',
   'ps-threads': 'ps -eLo pid,tid,comm',
   lsmod: 'lsmod',
-  'sysctl-a': 'sysctl -a',
   boot_id: 'cat /proc/sys/kernel/random/boot_id',
   'machine-id': 'cat /etc/machine-id',
   hostname: 'hostname',

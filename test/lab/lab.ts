@@ -58,6 +58,15 @@ export interface LabOptions {
 /** How long an emulated guest may take to boot or to answer: a hang guard. */
 const PATIENCE_MS = 300_000;
 
+/**
+ * What a guest runs before it counts as up: its agent answers long before its last unit has started and its
+ * last module is loaded.
+ */
+export const settling = [
+  ['systemctl', 'is-system-running', '--wait'],
+  ['udevadm', 'settle'],
+] as const;
+
 /** Brings up, suspends and resumes Debian guests. Each guest is one folder and stands alone. */
 export class Lab {
   readonly folder: string;
@@ -94,6 +103,7 @@ export class Lab {
     const started = Date.now();
     await startMachine(guest.folder, machine, { incoming: false, tied: this.#tied });
     (await this.#connectAgent(guest))[Symbol.dispose]();
+    for (const [path, ...args] of settling) await this.exec(name, { path, args });
     this.#say(`${name} is up after ${Math.round((Date.now() - started) / 1000)} s`);
     return this.get(name);
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cached, cacheFolder, recipeHash, type Say } from './cache.js';
 import { captureScript } from './captures.js';
 import { ensureBaseImage } from './image.js';
-import { Lab, type LabGuest, type UpOptions } from './lab.js';
+import { Lab, settling, type LabGuest, type UpOptions } from './lab.js';
 import { qemuArguments } from './machine.js';
 import { defaultRecipe } from './recipe.js';
 
@@ -32,7 +32,7 @@ export async function suspendedGuest(
     rootUuid: image.rootUuid,
     forwardedPorts: options.forwardedPorts ?? [80],
   } as const;
-  const hash = recipeHash([image.hash, qemuArguments('', machine, false), captureScript()]);
+  const hash = recipeHash([image.hash, qemuArguments('', machine, false), settling, captureScript()]);
   const folder = await cached('suspended', hash, say, async (building) => {
     const lab = new Lab({ folder: building, say, tied: true });
     await lab.up(NAME, options);

@@ -1,0 +1,82 @@
+import { suspendedGuest, type SuspendedGuest } from '../lab/suspended.js';
+import { Workbench } from './support.js';
+
+interface Inspection {
+  readonly uts: Record<'sysname' | 'nodename' | 'release' | 'version' | 'machine', string>;
+  readonly processes: readonly { pid: number; ppid: number; comm: string; cmdline: string[] | null }[];
+  readonly modules: readonly { name: string; size: number; refcount: number; usedBy: string[] }[];
+  readonly fileSystemTypes: readonly { name: string; nodev: boolean }[];
+}
+
+let guest: SuspendedGuest;
+let seen: Inspection;
+
+beforeAll(async () => {
+  guest = await suspendedGuest();
+  using bench = new Workbench();
+  seen = await bench.document<Inspection>('inspect', '--memory', guest.memory, '--json');
+});
+
+test('uname -a', async () => {
+  const { sysname, nodename, release, version, machine } = seen.uts;
+  const inside = (await guest.inside('uname-a')).trim();
+  expect(inside).toBe(`${sysname} ${nodename} ${release} ${version} ${machine} GNU/Linux`);
+});
+
+test('ps: the same processes, parents, names and arguments', async () => {
+  const inside = (await guest.inside('ps-simple'))
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => /^ *(\d+) +(\d+) (\S.{0,14}\S?) +(.*)$/.exec(line)!)
+    .map(([, pid, ppid, comm, args]) => ({
+      pid: Number(pid),
+      ppid: Number(ppid),
+      comm: comm!.trim(),
+      args: args!,
+    }));
+  const known = new Map(seen.processes.map((process) => [process.pid, process]));
+  // By the time of the suspend the shell that took the captures, its ps and udevd's idle workers have ended.
+  const passing = /udev-worker|lab-captures|^ps /;
+  const lasting = inside.filter(({ pid, args }) => known.has(pid) || !passing.test(args));
+  expect(lasting.length).toBeGreaterThan(30);
+  for (const { pid, ppid, comm, args } of lasting) {
+    const process = known.get(pid)!;
+    expect(process).toMatchObject({ pid, ppid });
+    // ps cuts names at the column's width and kworkers change theirs with the work that they do.
+    if (!comm.startsWith('kworker')) expect(process.comm.startsWith(comm.slice(0, 15).trim())).toBe(true);
+    if (process.cmdline && process.cmdline.length > 0)
+      expect(process.cmdline.join(' ').trim()).toBe(args.trim());
+    else expect(args.startsWith('[')).toBe(true);
+  }
+  // Nothing is invented: what ps did not list was started by the agent since.
+  const listed = new Set(inside.map(({ pid }) => pid));
+  const newer = seen.processes.filter(({ pid, ppid }) => !listed.has(pid) && ppid !== 2);
+  expect(newer.map(({ comm }) => comm)).toEqual([]);
+});
+
+test('lsmod', async () => {
+  const inside = (await guest.inside('lsmod'))
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(/\s+/))
+    .map(([name, size, refcount, usedBy]) => ({
+      name,
+      size: Number(size),
+      refcount: Number(refcount),
+      // lsmod reads a directory of sysfs, whose order says nothing.
+      usedBy: usedBy ? usedBy.split(',').sort() : [],
+    }));
+  expect(inside.length).toBeGreaterThan(5);
+  const modules = seen.modules.map(({ name, size, refcount, usedBy }) => ({
+    ...{ name, size, refcount },
+    usedBy: [...usedBy].sort(),
+  }));
+  expect(modules).toEqual(inside);
+});
+
+test('/proc/filesystems', async () => {
+  const text = seen.fileSystemTypes.map(({ name, nodev }) => `${nodev ? 'nodev' : ''}\t${name}\n`).join('');
+  expect(text).toBe(await guest.inside('proc-filesystems'));
+});
