@@ -3,6 +3,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { OuaError } from '../base/errors.js';
 import { version } from '../base/installation.js';
+import { applyCommand } from './apply.js';
 import { register } from './command.js';
 import { doctorCommand } from './doctor.js';
 import { inspectCommand } from './inspect.js';
@@ -31,6 +32,7 @@ let parser = yargs(words)
   });
 parser = register(parser, planCommand);
 parser = register(parser, showCommand);
+parser = register(parser, applyCommand);
 parser = register(parser, inspectCommand);
 parser = register(parser, profileCommand);
 parser = register(parser, doctorCommand);
