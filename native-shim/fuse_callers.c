@@ -17,6 +17,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/* Room for the lines up to the numbers; `Groups:` is the only long one, and this holds over a thousand. */
+#define STATUS_BYTES 16384
+
 /* Deeper nesting than MAX_PID_NS_LEVEL of include/linux/pid_namespace.h does not exist. */
 #define LEVELS 33
 
@@ -77,7 +80,7 @@ static uint32_t read_numbers(const char *text, const char *label, int numbers[LE
 }
 
 int oua_pids_attach(struct oua_pids *pids, pid_t pid, const char *path) {
-  char name[32], text[4096];
+  char name[32], text[STATUS_BYTES];
   int numbers[LEVELS];
   uint32_t levels = 0;
   if (read_status(pids, pid, text, sizeof text)) levels = read_numbers(text, "\nNSpid:", numbers);
@@ -118,7 +121,7 @@ int oua_pids_attach(struct oua_pids *pids, pid_t pid, const char *path) {
 
 struct oua_caller oua_caller_of(const struct oua_pids *pids, pid_t host_tid) {
   struct oua_caller caller = {0};
-  char text[4096];
+  char text[STATUS_BYTES];
   if (host_tid <= 0 || !read_status(pids, host_tid, text, sizeof text)) return caller;
   if (strncmp(text, "Name:\t", 6) == 0) {
     size_t length = strcspn(text + 6, "\n");

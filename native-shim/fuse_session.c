@@ -111,6 +111,7 @@ static int prepare(struct server *server, const char *directory, const uint8_t *
   char *arguments[] = {"ouassister", NULL};
   struct fuse_args args = FUSE_ARGS_INIT(1, arguments);
   server->session = fuse_session_new(&args, &oua_proc_operations, sizeof oua_proc_operations, &server->proc);
+  fuse_opt_free_args(&args);
   return server->session ? 0 : -ENOMEM;
 }
 

@@ -45,45 +45,63 @@ export interface ShadowProcOptions {
  *
  * @throws OuaError `HOST_UNSUPPORTED` when FUSE cannot be mounted, `INTERRUPTED`, and what the guest's methods throw.
  */
-export async function mountShadowProc(options: ShadowProcOptions): Promise<ShadowProc> {
-  const { guest, directory, signal, shim = loadShim() } = options;
+export function mountShadowProc(options: ShadowProcOptions): Promise<ShadowProc> {
+  return Promise.resolve(options).then(mount);
+}
+
+function mount({ guest, directory, signal, shim = loadShim() }: ShadowProcOptions): ShadowProc {
   throwIfAborted(signal);
   const packed = packTree(renderTree(guest), guest.wallClock());
-  const handle = start(shim, directory, packed);
-  const log = new AccessLog();
-  const buffer = Buffer.alloc(drainBytes);
-  let mounted = true;
+  return new MountedProc(shim, directory, start(shim, directory, packed));
+}
 
-  const drain = () => {
-    for (let used = drainBytes; mounted && used > drainBytes / 2;) {
-      used = check('drain the log of the shadow proc', shim.oua_proc_drain(handle, buffer, buffer.length));
-      log.add(buffer.subarray(0, used));
+class MountedProc implements ShadowProc {
+  readonly #log = new AccessLog();
+  readonly #buffer = Buffer.alloc(drainBytes);
+  readonly #timer: NodeJS.Timeout;
+  #mounted = true;
+
+  constructor(
+    private readonly shim: Shim,
+    readonly directory: string,
+    private readonly handle: number,
+  ) {
+    this.#timer = setInterval(() => this.#drain(), drainMilliseconds).unref();
+  }
+
+  attach(pid: number, path = 'proc'): void {
+    attach(this.shim, this.handle, pid, path);
+  }
+
+  reads(): readonly ProcRead[] {
+    this.#drain();
+    return this.#log.reads();
+  }
+
+  refusedWrites(): readonly ProcRead[] {
+    this.#drain();
+    return this.#log.refusedWrites();
+  }
+
+  get lost(): number {
+    return this.#log.lost;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#mounted) return Promise.resolve();
+    clearInterval(this.#timer);
+    this.#drain();
+    this.#mounted = false;
+    return Promise.resolve().then(() => stop(this.shim, this.handle, this.directory));
+  }
+
+  #drain(): void {
+    for (let used = drainBytes; this.#mounted && used > drainBytes / 2;) {
+      const { shim, handle } = this;
+      used = check('drain the log of the shadow proc', shim.oua_proc_drain(handle, this.#buffer, drainBytes));
+      this.#log.add(this.#buffer.subarray(0, used));
     }
-  };
-  const timer = setInterval(drain, drainMilliseconds).unref();
-
-  return Promise.resolve({
-    directory,
-    attach: (pid: number, path = 'proc') => attach(shim, handle, pid, path),
-    reads: () => {
-      drain();
-      return log.reads();
-    },
-    refusedWrites: () => {
-      drain();
-      return log.refusedWrites();
-    },
-    get lost() {
-      return log.lost;
-    },
-    [Symbol.asyncDispose]: () => {
-      if (!mounted) return Promise.resolve();
-      clearInterval(timer);
-      drain();
-      mounted = false;
-      return Promise.resolve(stop(shim, handle, directory));
-    },
-  });
+  }
 }
 
 function start(shim: Shim, directory: string, packed: Buffer): number {

@@ -99,6 +99,12 @@ describe('programs see', () => {
     expect(lstatSync(at('version')).mtimeMs).toBe(1_795_458_502_000);
   });
 
+  test('all of it as any user', async () => {
+    await mount();
+    const asNobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups', 'cat', at('512/status')];
+    expect((await run('setpriv', asNobody)).stdout).toContain('Pid:\t512\n');
+  });
+
   test('a whole tree that find can walk', async () => {
     await mount();
     const { stdout } = await run('find', [directory, '-name', 'disable_ipv6', '-o', '-name', 'stat']);
