@@ -7,8 +7,6 @@ import type { AgentCommand } from './transport.js';
 const folder = '/run/ouassister';
 const mountPoint = `${folder}/disk`;
 
-/** `virtblk` names its disks vda … vdz, vdaa …; so many are looked at. */
-const diskNames = [...'abcdefghijklmnopqrstuvwxyz'].map((letter) => `vd${letter}`);
 const diskAppearsMs = 60_000;
 const pollMs = { first: 20, most: 200 };
 const maxLineLength = 1 << 20;
@@ -26,8 +24,10 @@ export class GuestRun implements AsyncDisposable {
   /** Waits until the guest has found the disk with this serial number, and mounts it. */
   static async mount(agent: GuestAgent, serial: string): Promise<GuestRun> {
     const run = new GuestRun(agent);
-    const disk = await findDisk(agent, serial);
-    await run.#must({ path: '/bin/mkdir', args: ['-p', '-m', '700', mountPoint] });
+    const [disk] = await Promise.all([
+      findDisk(agent, serial),
+      run.#must({ path: '/bin/mkdir', args: ['-p', '-m', '700', mountPoint] }),
+    ]);
     await run.#must({ path: '/bin/mount', args: ['-t', 'ext4', '-o', 'ro,nosuid,nodev', disk, mountPoint] });
     return run;
   }
@@ -88,10 +88,12 @@ export class GuestRun implements AsyncDisposable {
 /** The serial number is in sysfs as soon as the device is there, without udev. */
 async function findDisk(agent: GuestAgent, serial: string): Promise<string> {
   const end = Date.now() + diskAppearsMs;
+  const others = new Set<string>();
   while (Date.now() < end) {
-    for (const name of diskNames) {
+    for (const name of (await virtioDisks(agent)).filter((disk) => !others.has(disk))) {
       const found = await agent.readFile(`/sys/block/${name}/serial`, 4096).catch(absent);
       if (found?.toString().trim() === serial) return `/dev/${name}`;
+      if (found) others.add(name);
     }
     await sleep(pollMs.first);
   }
@@ -100,6 +102,12 @@ async function findDisk(agent: GuestAgent, serial: string): Promise<string> {
     `the guest did not find the disk ${serial}`,
     'check that the guest has the virtio_blk driver and hot-plug support',
   );
+}
+
+/** `virtio_blk` calls them vda … vdz, vdaa …; proc(5) has one line a disk or partition. */
+async function virtioDisks(agent: GuestAgent): Promise<string[]> {
+  const partitions = (await agent.readFile('/proc/partitions', 1 << 20)).toString();
+  return partitions.match(/\bvd[a-z]+$/gm) ?? [];
 }
 
 function absent(error: unknown): undefined {

@@ -1,0 +1,171 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import { parseAgentLine } from '../../src/applier/report.js';
+import { writeStream } from '../../src/applier/stream.js';
+import { runTool } from '../../src/base/command.js';
+import { PlanReader } from '../../src/plan/reader.js';
+import { agentProgram } from '../../src/transport/agent-program.js';
+import { fullPlan } from './plans.js';
+import { makeGuest, snapshot } from './tree.js';
+
+let folder: string;
+let root: string;
+let stream: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'oua-crash-'));
+  root = join(folder, 'guest');
+  stream = join(folder, 'stream');
+  mkdirSync(root);
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** A plan of a few hundred changes of every kind, in steps with scripts between, on two mounts. */
+async function layOut(): Promise<void> {
+  const plan = fullPlan(root);
+  for (let step = 0; step < 4; step++) {
+    const changes = Array.from({ length: 60 }, (_, at) => {
+      const path = `/usr/share/doc/f${at}`;
+      return step === 2 && at % 3 === 0
+        ? plan.remove(path)
+        : plan.file(path, `${step} ${at}`.repeat(200), {
+            mode: 0o600 + step,
+            mtime: { seconds: step, nanoseconds: at },
+          });
+    });
+    plan
+      .files(
+        plan.put('/boot/grub', 'directory', { mode: 0o700 + step, mtime: { seconds: 9, nanoseconds: step } }),
+        plan.file('/boot/grub/cfg', `menu ${step}`),
+        plan.link(`/boot/link${step}`, '/boot/grub/cfg'),
+        ...changes,
+      )
+      .script(['show']);
+  }
+  await plan.write(join(folder, 'plan'));
+  using reader = PlanReader.open(join(folder, 'plan'));
+  writeStream(reader, stream);
+}
+
+const apply = ['apply', '--stream'];
+const argumentsOf = (command: readonly string[]) =>
+  [...command, ...(command === apply ? [stream] : []), '--root', root] as const;
+
+function run(command: readonly string[]): { status: number | null; last: string } {
+  const { status, stdout } = spawnSync(agentProgram(), argumentsOf(command), { encoding: 'utf8' });
+  const end = parseAgentLine(stdout.trimEnd().split('\n').pop() ?? '');
+  return { status, last: end.event === 'end' ? end.status : end.event };
+}
+
+/** Kills the agent a moment after it has said so many lines, unless it is faster. */
+async function kill(command: readonly string[], lines: number, afterMs: number): Promise<void> {
+  const agent = spawn(agentProgram(), argumentsOf(command), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const gone = once(agent, 'close');
+  const said = (async () => {
+    let seen = 0;
+    for await (const chunk of agent.stdout) {
+      seen += String(chunk).split('\n').length - 1;
+      if (seen >= lines) break;
+    }
+    await sleep(afterMs);
+  })();
+  if (lines > 0) await Promise.race([gone, said]);
+  else await Promise.race([gone, sleep(afterMs)]);
+  agent.kill('SIGKILL');
+  await gone;
+}
+
+test('killed at any moment, also while it recovers, the agent leaves the old tree or the new one', async () => {
+  const outcomes = new Set<string>();
+  let before: string[] = [];
+  let after: string[] = [];
+  let durationMs = 0;
+  const reset = async () => {
+    rmSync(root, { recursive: true });
+    mkdirSync(join(root, 'boot'), { recursive: true });
+    makeGuest(root);
+    await runTool('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', join(root, 'boot')]);
+    before = snapshot(root);
+  };
+  const drop = () => runTool('umount', [join(root, 'boot')]);
+  for (let round = 0; round < 25; round++) {
+    await reset();
+    if (round === 0) {
+      await layOut();
+      const started = performance.now();
+      expect(run(apply)).toEqual({ status: 0, last: 'applied' });
+      durationMs = performance.now() - started;
+      after = snapshot(root);
+    } else {
+      // Early, where most of the time goes, or just after one of the 15 lines that it says.
+      const lines = round % 4 === 0 ? 0 : 1 + Math.floor(Math.random() * 15);
+      await kill(apply, lines, lines === 0 ? Math.random() * durationMs : Math.random() * 4);
+      if (round % 2 === 0) await kill(['recover'], 0, (Math.random() * durationMs) / 4);
+      expect(run(['recover'])).toEqual({ status: 0, last: 'recovered' });
+      const found = withoutNow(snapshot(root));
+      const outcome = found.join() === withoutNow(after).join() ? 'new' : 'old';
+      expect(found).toEqual(withoutNow(outcome === 'new' ? after : before));
+      outcomes.add(outcome);
+      if (outcome === 'old') expect(run(apply)).toEqual({ status: 0, last: 'applied' });
+      expect(withoutNow(snapshot(root))).toEqual(withoutNow(after));
+    }
+    await drop();
+  }
+  expect(outcomes).toContain('old');
+});
+
+/** Directories into which a replay puts names have the time of the replay: left out of the comparison. */
+function withoutNow(lines: readonly string[]): string[] {
+  const recent = (Date.now() - 3_600_000) * 1e6;
+  return lines.map((line) =>
+    line
+      .split(' ')
+      .map((word, at) => (at === 5 && Number(word) > recent ? 'now' : word))
+      .join(' '),
+  );
+}
+
+test('a stream that is cut off or flipped never crashes the agent, nor makes it reach outside', async () => {
+  mkdirSync(join(root, 'boot'), { recursive: true });
+  makeGuest(root);
+  await layOut();
+  const whole = readFileSync(stream);
+  const records = 64 + Number(whole.readBigUInt64LE(16));
+  const outside = readdirSync('/').sort();
+  const flip = fc.record({ at: fc.nat(records - 1), bits: fc.integer({ min: 1, max: 255 }) });
+  const mutation = fc.oneof(
+    fc.array(flip, { minLength: 1, maxLength: 4 }).map((flips) => {
+      const copy = Buffer.from(whole);
+      for (const { at, bits } of flips) copy.writeUInt8(copy.readUInt8(at) ^ bits, at);
+      return copy;
+    }),
+    fc.nat(whole.length - 1).map((length) => whole.subarray(0, length)),
+  );
+  fc.assert(
+    fc.property(mutation, (bytes) => {
+      writeFileSync(stream, bytes);
+      const { status, signal } = spawnSync(agentProgram(), argumentsOf(apply));
+      expect([signal, status]).toEqual([null, expect.any(Number)]);
+      expect([0, 10, 11, 12]).toContain(status);
+    }),
+    { numRuns: 250 },
+  );
+  expect(readdirSync('/').sort()).toEqual(outside);
+});
+
+test('what is no stream, or one of another version, is refused', () => {
+  makeGuest(root);
+  const before = snapshot(root);
+  const header = Buffer.alloc(64);
+  header.write('OUAplay\n');
+  header.writeUInt32LE(2, 8);
+  for (const bytes of [Buffer.alloc(0), Buffer.alloc(4096), header]) {
+    writeFileSync(stream, bytes);
+    expect(run(apply)).toEqual({ status: 10, last: 'refused' });
+  }
+  expect(snapshot(root)).toEqual(before);
+});
