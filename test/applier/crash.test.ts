@@ -104,7 +104,7 @@ test('killed at any moment, also while it recovers, the agent leaves the old tre
       // Early, where most of the time goes, or just after one of the 15 lines that it says.
       const lines = round % 4 === 0 ? 0 : 1 + Math.floor(Math.random() * 15);
       await kill(apply, lines, lines === 0 ? Math.random() * durationMs : Math.random() * 4);
-      if (round % 2 === 0) await kill(['recover'], 0, (Math.random() * durationMs) / 4);
+      for (let times = round % 4; times > 0; times--) await kill(['recover'], 0, Math.random() * 30);
       expect(run(['recover'])).toEqual({ status: 0, last: 'recovered' });
       const found = withoutNow(snapshot(root));
       const outcome = found.join() === withoutNow(after).join() ? 'new' : 'old';
