@@ -161,7 +161,7 @@ void oua_log_put(struct oua_log *log, enum oua_access access, int host_tid, cons
  */
 int64_t oua_log_drain(struct oua_log *log, uint8_t *buffer, int64_t length);
 
-/* What is served, fuse_proc.c, and by which thread, fuse_session.c */
+/* What is served, fuse_proc.c and fuse_node.c, and by which thread, fuse_session.c */
 
 struct fuse_lowlevel_ops;
 struct oua_proc {

@@ -1,120 +1,19 @@
 /* The FUSE operations of the shadow proc. What is served is explained in fuse.h. */
-#define FUSE_USE_VERSION 314
-#include "fuse.h"
+#include "fuse_node.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fuse3/fuse_lowlevel.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
-/*
- * An inode number names a node of the tree (its index + 1), or a node of the template in one tracee:
- * bit 63 set, then tgid (22 bits), tid or 0 (22 bits), node (19 bits). Nothing needs to be kept or forgotten.
- */
-struct ref {
-  uint32_t node;
-  int tgid; /* 0: static */
-  int tid;  /* 0: the process's own directory */
-  uid_t uid;
-  gid_t gid;
-};
-
-#define DYNAMIC ((fuse_ino_t)1 << 63)
 /* Attributes of static nodes never change. Names always expire: every look-up is to be seen and logged. */
 #define STATIC_TIMEOUT 3600.0
-/* Directory offsets of pids begin here, above those of any node. */
-#define PID_OFFSET ((off_t)1 << 32)
 #define LOG_PATH 1024
 
 static struct oua_proc *proc_of(fuse_req_t request) { return fuse_req_userdata(request); }
-
-static const struct oua_node *node_of(const struct oua_proc *proc, struct ref ref) {
-  return &proc->tree.nodes[ref.node];
-}
-
-static fuse_ino_t ino_of(struct ref ref) {
-  if (!ref.tgid) return (fuse_ino_t)ref.node + 1;
-  return DYNAMIC | (fuse_ino_t)ref.tgid << 41 | (fuse_ino_t)ref.tid << 19 | ref.node;
-}
-
-/* A static node, or one of the template in a tracee that must still be there. Returns 0 or -ENOENT. */
-static int ref_of(const struct oua_proc *proc, fuse_ino_t ino, struct ref *ref) {
-  *ref = (struct ref){0};
-  if (ino & DYNAMIC) {
-    ref->node = ino & ((1u << 19) - 1);
-    ref->tid = (int)(ino >> 19 & (OUA_PID_MAX - 1));
-    ref->tgid = (int)(ino >> 41 & (OUA_PID_MAX - 1));
-    if (ref->node >= proc->tree.count || !ref->tgid) {
-      *ref = (struct ref){0};
-      return -ENOENT;
-    }
-    return oua_tracee(&proc->pids, ref->tgid, ref->tid, &ref->uid, &ref->gid) ? 0 : -ENOENT;
-  }
-  if (ino == 0 || ino > proc->tree.count) return -ENOENT;
-  ref->node = (uint32_t)(ino - 1);
-  ref->uid = node_of(proc, *ref)->uid;
-  ref->gid = node_of(proc, *ref)->gid;
-  return 0;
-}
-
-/*
- * A tracee's directory hides a guest's of the same number, except for pid 1: programs that ask for it mean
- * the guest's init, never the sandbox's.
- */
-static bool find_tracee(const struct oua_proc *proc, int pid, struct ref *child) {
-  if (pid <= 1 || !proc->tree.template) return false;
-  *child = (struct ref){.node = proc->tree.template, .tgid = pid};
-  return oua_tracee(&proc->pids, pid, 0, &child->uid, &child->gid);
-}
-
-static int find_child(const struct oua_proc *proc, struct ref parent, const char *name, struct ref *child) {
-  size_t length = strlen(name);
-  int pid = oua_pid_of(name, length);
-  if (parent.node == 0 && find_tracee(proc, pid, child)) return 0;
-  if (node_of(proc, parent)->kind == OUA_TASKS) {
-    *child = (struct ref){.node = proc->tree.template, .tgid = parent.tgid, .tid = pid};
-    return pid && oua_tracee(&proc->pids, parent.tgid, pid, &child->uid, &child->gid) ? 0 : -ENOENT;
-  }
-  *child = parent;
-  child->node = oua_tree_find(&proc->tree, parent.node, name, length);
-  if (!child->node) return -ENOENT;
-  /* Threads have no `task` of their own. */
-  if (parent.tid && node_of(proc, *child)->kind == OUA_TASKS) return -ENOENT;
-  if (!parent.tgid) {
-    child->uid = node_of(proc, *child)->uid;
-    child->gid = node_of(proc, *child)->gid;
-  }
-  return 0;
-}
-
-static mode_t type_of(const struct oua_node *node) {
-  static const mode_t types[OUA_KIND_END] = {
-      [OUA_DIRECTORY] = S_IFDIR, [OUA_FILE] = S_IFREG,        [OUA_SYMLINK] = S_IFLNK,
-      [OUA_SELF] = S_IFLNK,      [OUA_THREAD_SELF] = S_IFLNK, [OUA_UUID] = S_IFREG,
-      [OUA_TEMPLATE] = S_IFDIR,  [OUA_REAL] = S_IFLNK,        [OUA_TASKS] = S_IFDIR,
-  };
-  return types[node->kind];
-}
-
-/* As procfs: files have size 0, blocks of 1024 bytes (PROC_BLOCK_SIZE). */
-static struct stat stat_of(const struct oua_proc *proc, struct ref ref) {
-  const struct oua_node *node = node_of(proc, ref);
-  mode_t type = type_of(node);
-  return (struct stat){.st_ino = ino_of(ref),
-                       .st_mode = type | node->mode,
-                       .st_nlink = type == S_IFDIR ? 2 : 1,
-                       .st_uid = ref.uid,
-                       .st_gid = ref.gid,
-                       .st_blksize = 1024,
-                       .st_atim = {.tv_sec = proc->tree.time},
-                       .st_mtim = {.tv_sec = proc->tree.time},
-                       .st_ctim = {.tv_sec = proc->tree.time}};
-}
 
 static double timeout_of(struct ref ref) { return ref.tgid ? 0 : STATIC_TIMEOUT; }
 
@@ -161,16 +60,16 @@ static void record(fuse_req_t request, enum oua_access access, struct ref ref, c
 static void do_lookup(fuse_req_t request, fuse_ino_t parent, const char *name) {
   const struct oua_proc *proc = proc_of(request);
   struct ref directory, child;
-  if (ref_of(proc, parent, &directory) < 0 || find_child(proc, directory, name, &child) < 0) {
+  if (oua_ref_of(proc, parent, &directory) < 0 || oua_find_child(proc, directory, name, &child) < 0) {
     record(request, OUA_MISSING, directory, name);
     fuse_reply_err(request, ENOENT);
     return;
   }
-  mode_t type = type_of(node_of(proc, child));
+  mode_t type = oua_type_of(oua_node_of(proc, child));
   record(request, type == S_IFDIR ? OUA_FOUND_DIRECTORY : type == S_IFLNK ? OUA_FOUND_SYMLINK : OUA_FOUND_FILE,
          child, NULL);
-  fuse_reply_entry(request, &(struct fuse_entry_param){.ino = ino_of(child),
-                                                       .attr = stat_of(proc, child),
+  fuse_reply_entry(request, &(struct fuse_entry_param){.ino = oua_ino_of(child),
+                                                       .attr = oua_stat_of(proc, child),
                                                        .attr_timeout = timeout_of(child),
                                                        .entry_timeout = 0});
 }
@@ -179,11 +78,11 @@ static void do_getattr(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info
   (void)file;
   const struct oua_proc *proc = proc_of(request);
   struct ref ref;
-  if (ref_of(proc, ino, &ref) < 0) {
+  if (oua_ref_of(proc, ino, &ref) < 0) {
     fuse_reply_err(request, ENOENT);
     return;
   }
-  struct stat stat = stat_of(proc, ref);
+  struct stat stat = oua_stat_of(proc, ref);
   fuse_reply_attr(request, &stat, timeout_of(ref));
 }
 
@@ -192,7 +91,7 @@ static void do_getattr(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info
  * true target in when one of them is read.
  */
 static void real_target(const struct oua_proc *proc, struct ref ref, char *target, size_t size) {
-  const struct oua_node *node = node_of(proc, ref);
+  const struct oua_node *node = oua_node_of(proc, ref);
   const char *name = proc->tree.heap + node->name;
   int length = (int)node->name_length;
   if (ref.tid)
@@ -214,11 +113,11 @@ static void do_readlink(fuse_req_t request, fuse_ino_t ino) {
   const struct oua_proc *proc = proc_of(request);
   char target[4096] = "";
   struct ref ref;
-  if (ref_of(proc, ino, &ref) < 0) {
+  if (oua_ref_of(proc, ino, &ref) < 0) {
     fuse_reply_err(request, ENOENT);
     return;
   }
-  const struct oua_node *node = node_of(proc, ref);
+  const struct oua_node *node = oua_node_of(proc, ref);
   if (node->kind == OUA_SYMLINK) {
     memcpy(target, proc->tree.heap + node->data, node->data_length);
   } else if (node->kind == OUA_REAL) {
@@ -235,7 +134,7 @@ static void do_readlink(fuse_req_t request, fuse_ino_t ino) {
 
 static void do_open(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file) {
   struct ref ref;
-  if (ref_of(proc_of(request), ino, &ref) < 0) {
+  if (oua_ref_of(proc_of(request), ino, &ref) < 0) {
     fuse_reply_err(request, ENOENT);
     return;
   }
@@ -279,8 +178,8 @@ static void do_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offse
   (void)file;
   const struct oua_proc *proc = proc_of(request);
   struct ref ref;
-  int found = ref_of(proc, ino, &ref);
-  const struct oua_node *node = node_of(proc, ref);
+  int found = oua_ref_of(proc, ino, &ref);
+  const struct oua_node *node = oua_node_of(proc, ref);
   if (found < 0)
     fuse_reply_err(request, ESRCH);
   else if (node->kind == OUA_UUID)
@@ -293,7 +192,7 @@ static void do_read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offse
 
 static void do_opendir(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file) {
   struct ref ref;
-  if (ref_of(proc_of(request), ino, &ref) < 0) {
+  if (oua_ref_of(proc_of(request), ino, &ref) < 0) {
     fuse_reply_err(request, ENOENT);
     return;
   }
@@ -301,90 +200,21 @@ static void do_opendir(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info
   fuse_reply_open(request, file);
 }
 
-/* One getdents reply in the making. */
-struct listing {
-  fuse_req_t request;
-  char *bytes;
-  size_t used;
-  size_t size;
-};
-
-/* False when the reply is full. */
-static bool list_entry(struct listing *listing, const char *name, fuse_ino_t ino, mode_t type, off_t next) {
-  struct stat stat = {.st_ino = ino, .st_mode = type};
-  size_t length = fuse_add_direntry(listing->request, listing->bytes + listing->used, listing->size - listing->used,
-                                    name, &stat, next);
-  if (length > listing->size - listing->used) return false;
-  listing->used += length;
-  return true;
-}
-
-/* `.`, `..` and the children that the tree names, except the root's pids. Offsets are positions. */
-static bool list_nodes(struct listing *listing, const struct oua_proc *proc, struct ref directory, off_t offset) {
-  const struct oua_node *node = node_of(proc, directory);
-  off_t end = 2 + (node->kind == OUA_TASKS ? 0 : node->data_length);
-  for (; offset < end; offset++) {
-    if (offset < 2) {
-      if (!list_entry(listing, offset ? ".." : ".", ino_of(directory), S_IFDIR, offset + 1)) return false;
-      continue;
-    }
-    struct ref child = directory;
-    child.node = node->data + (uint32_t)(offset - 2);
-    const struct oua_node *entry = node_of(proc, child);
-    char name[256] = "";
-    memcpy(name, proc->tree.heap + entry->name, entry->name_length);
-    bool pid = directory.node == 0 && oua_pid_of(name, entry->name_length);
-    if (pid || (entry->flags & OUA_NODE_HIDDEN) || entry->kind == OUA_TEMPLATE) continue;
-    if (entry->kind == OUA_TASKS && directory.tid) continue;
-    if (!list_entry(listing, name, ino_of(child), type_of(entry), offset + 1)) return false;
-  }
-  return true;
-}
-
-/* Numbered children in ascending order: the guest's pids with the tracees' between them, or a tracee's threads. */
-static void list_pids(struct listing *listing, const struct oua_proc *proc, struct ref directory, off_t offset) {
-  int *tracees = NULL;
-  int count = oua_tracees(&proc->pids, directory.tgid, &tracees);
-  uint32_t guests = directory.tgid ? 0 : proc->tree.pid_count, guest = 0;
-  int first = offset < PID_OFFSET ? 1 : (int)(offset - PID_OFFSET) + 1;
-  for (int tracee = 0; tracee < count || guest < guests;) {
-    int left = tracee < count ? tracees[tracee] : OUA_PID_MAX;
-    int right = guest < guests ? proc->tree.pids[guest].pid : OUA_PID_MAX;
-    int pid = left < right ? left : right;
-    struct ref child = {.node = proc->tree.template, .tgid = directory.tgid ? directory.tgid : pid};
-    if (directory.tgid)
-      child.tid = pid;
-    else if (left != pid || pid == 1)
-      child = (struct ref){.node = right == pid ? proc->tree.pids[guest].node : 0};
-    tracee += left == pid;
-    guest += right == pid;
-    /* The sandbox's init stands behind the guest's, see find_tracee(). */
-    if (pid < first || (pid == 1 && left == pid && right != pid)) continue;
-    char name[16];
-    snprintf(name, sizeof name, "%d", pid);
-    if (!list_entry(listing, name, ino_of(child), S_IFDIR, PID_OFFSET + pid)) break;
-  }
-  free(tracees);
-}
-
 static void do_readdir(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *file) {
   (void)file;
   const struct oua_proc *proc = proc_of(request);
   struct ref directory;
-  if (ref_of(proc, ino, &directory) < 0) {
+  if (oua_ref_of(proc, ino, &directory) < 0) {
     fuse_reply_err(request, ENOENT);
     return;
   }
-  struct listing listing = {.request = request, .bytes = malloc(size), .size = size};
-  if (!listing.bytes) {
+  char *bytes = malloc(size);
+  if (!bytes) {
     fuse_reply_err(request, ENOMEM);
     return;
   }
-  bool room = list_nodes(&listing, proc, directory, offset);
-  if (room && (directory.node == 0 || node_of(proc, directory)->kind == OUA_TASKS))
-    list_pids(&listing, proc, directory, offset);
-  fuse_reply_buf(request, listing.bytes, listing.used);
-  free(listing.bytes);
+  fuse_reply_buf(request, bytes, oua_list(request, proc, directory, offset, bytes, size));
+  free(bytes);
 }
 
 static void do_statfs(fuse_req_t request, fuse_ino_t ino) {
@@ -395,7 +225,7 @@ static void do_statfs(fuse_req_t request, fuse_ino_t ino) {
 /* procfs has no operation that makes or removes a name: the kernel's answers without one. */
 static void refuse_new_file(fuse_req_t request, fuse_ino_t parent, const char *name) {
   struct ref directory;
-  if (ref_of(proc_of(request), parent, &directory) == 0) record(request, OUA_WRITE_REFUSED, directory, name);
+  if (oua_ref_of(proc_of(request), parent, &directory) == 0) record(request, OUA_WRITE_REFUSED, directory, name);
   fuse_reply_err(request, EACCES);
 }
 
