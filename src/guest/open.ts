@@ -114,7 +114,10 @@ class MemoryGuest implements Guest {
   }
 
   #once<T>(name: string, read: (kernel: Kernel) => T): T {
-    if (!this.#answers.has(name)) this.#answers.set(name, read(this.#kernel));
+    if (!this.#answers.has(name)) {
+      this.#kernel.resetBudget();
+      this.#answers.set(name, read(this.#kernel));
+    }
     return this.#answers.get(name) as T;
   }
 }

@@ -28,6 +28,8 @@ const minHeader = 24;
 const maxBytes = 64 * 1024 * 1024;
 const maxDepth = 32;
 const maxFind = 4096;
+/** Members looked at to find one: more than any struct has, with all that it embeds without a name. */
+const maxMembers = 200_000;
 
 /** 32-bit words that follow a type's three, by kind: `fixed + each × vlen`. */
 const trailers: readonly (readonly [fixed: number, each: number])[] = [
@@ -188,9 +190,10 @@ export class Btf {
     let type = struct;
     let base = 0;
     let found: BtfMember | undefined;
+    const budget = { members: maxMembers };
     for (const name of path.split('.')) {
       const nameOffset = this.#nameOffset(name);
-      const member = nameOffset < 0 ? undefined : this.#findMember(type, nameOffset, base, 0);
+      const member = nameOffset < 0 ? undefined : this.#findMember(type, nameOffset, base, budget, 0);
       if (!member) return undefined;
       found = member;
       base = member.offset;
@@ -199,12 +202,19 @@ export class Btf {
     return found;
   }
 
-  #findMember(struct: number, nameOffset: number, base: number, depth: number): BtfMember | undefined {
+  #findMember(
+    struct: number,
+    nameOffset: number,
+    base: number,
+    budget: { members: number },
+    depth: number,
+  ): BtfMember | undefined {
     const id = this.resolve(struct);
     const kind = this.kind(id);
     if ((kind !== BtfKind.STRUCT && kind !== BtfKind.UNION) || depth > maxDepth) return undefined;
     const info = this.#word(id, 1);
     for (let index = 0; index < (info & 0xffff); index++) {
+      if (--budget.members < 0) throw damaged(`type ${struct} embeds itself`);
       const memberName = this.#word(id, 3 + index * 3);
       if (memberName !== nameOffset && memberName !== 0) continue;
       const type = this.#word(id, 4 + index * 3);
@@ -213,7 +223,7 @@ export class Btf {
       const bitSize = info >>> 31 ? raw >>> 24 : 0;
       const bitOffset = info >>> 31 ? raw & 0xffffff : raw;
       if (memberName === nameOffset) return this.#describe(type, base, bitOffset, bitSize);
-      const inner = this.#findMember(type, nameOffset, base + (bitOffset >>> 3), depth + 1);
+      const inner = this.#findMember(type, nameOffset, base + (bitOffset >>> 3), budget, depth + 1);
       if (inner) return inner;
     }
     return undefined;

@@ -13,6 +13,9 @@ export interface KallsymsTables {
   readonly absolutePercpu: boolean;
 }
 
+/** Work for hostile memory: runs of digits looked at, and names stepped over. Real memory has a handful of runs. */
+const maxRuns = 4096;
+const maxSteps = 32_000_000;
 const minSymbols = 1000;
 const maxSymbols = 4_000_000;
 /** names, markers and seqs_of_names take 2–4 MB together on distributions' kernels. */
@@ -32,9 +35,15 @@ const typeLetter = /^[a-zA-Z]/;
 export function findKallsyms(memory: PhysicalMemory, start: number, end: number): KallsymsTables | undefined {
   const region = memory.read(start, end - start);
   const digits = Buffer.from('0\x001\x002\x003\x004\x005\x006\x007\x008\x009\0', 'latin1');
-  for (let at = region.indexOf(digits); at >= 0; at = region.indexOf(digits, at + 1)) {
+  const budget = { steps: maxSteps };
+  let runs = 0;
+  for (
+    let at = region.indexOf(digits);
+    at >= 0 && runs < maxRuns;
+    at = region.indexOf(digits, at + 1), runs++
+  ) {
     const table = tokenTableAround(region, at);
-    const tables = table && tablesAround(region, table);
+    const tables = table && tablesAround(region, table, budget);
     if (tables) return tables;
   }
   return undefined;
@@ -62,20 +71,22 @@ function tokenTableAround(region: Buffer, digits: number): TokenTable | undefine
 }
 
 function tokenTableAt(region: Buffer, start: number): TokenTable | undefined {
-  const starts = new Uint16Array(256);
-  const tokens: string[] = [];
+  const starts = new Uint16Array(257);
   let at = start;
   for (let token = 0; token < 256; token++) {
     starts[token] = at - start;
     const stop = region.indexOf(0, at);
     if (stop <= at || stop - at > maxToken) return undefined;
-    tokens.push(region.toString('latin1', at, stop));
     at = stop + 1;
   }
+  starts[256] = at - start;
   const index = align8(at);
   if (index + 512 > region.length) return undefined;
   for (let token = 0; token < 256; token++)
     if (region.readUInt16LE(index + token * 2) !== starts[token]) return undefined;
+  const tokens = Array.from({ length: 256 }, (_, token) =>
+    region.toString('latin1', start + (starts[token] ?? 0), start + (starts[token + 1] ?? 0) - 1),
+  );
   return { start, end: index + 512, tokens };
 }
 
@@ -83,12 +94,16 @@ function tokenTableAt(region: Buffer, start: number): TokenTable | undefined {
  * Up to 6.3 the order is offsets, relative_base, num_syms, names, markers, token_table, token_index; then
  * offsets and relative_base came after token_index (404bad70fcf7, 6.4). seqs_of_names does not matter here.
  */
-function tablesAround(region: Buffer, table: TokenTable): KallsymsTables | undefined {
+function tablesAround(
+  region: Buffer,
+  table: TokenTable,
+  budget: { steps: number },
+): KallsymsTables | undefined {
   const lowest = Math.max(0, table.start - maxTableBytes);
   for (let at = (table.start - 16) & ~7; at >= lowest; at -= 8) {
     const count = region.readUInt32LE(at);
     if (count < minSymbols || count > maxSymbols || region.readUInt32LE(at + 4) !== 0) continue;
-    const names = namesAt(region, at + 8, count, table);
+    const names = namesAt(region, at + 8, count, table, budget);
     if (!names) continue;
     const values =
       offsetsAt(region, at - 8 - align8(count * 4), count, at - 8) ??
@@ -99,7 +114,13 @@ function tablesAround(region: Buffer, table: TokenTable): KallsymsTables | undef
 }
 
 /** The names, when `count` of them end where markers start that are right for them. */
-function namesAt(region: Buffer, start: number, count: number, table: TokenTable): Uint8Array | undefined {
+function namesAt(
+  region: Buffer,
+  start: number,
+  count: number,
+  table: TokenTable,
+  budget: { steps: number },
+): Uint8Array | undefined {
   for (let index = 0, at = start; index < 16; index++) {
     if (!typeLetter.test(expandName(region, table.tokens, at))) return undefined;
     at = nextName(region, at);
@@ -109,7 +130,7 @@ function namesAt(region: Buffer, start: number, count: number, table: TokenTable
   for (let index = 0; index < count; index++) {
     if ((index & 0xff) === 0) markers[index >>> 8] = at - start;
     at = nextName(region, at);
-    if (at > table.start) return undefined;
+    if (at > table.start || --budget.steps < 0) return undefined;
   }
   const markersAt = align8(at);
   if (markersAt + markers.length * 4 > table.start) return undefined;

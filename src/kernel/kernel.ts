@@ -8,6 +8,8 @@ import { AddressSpace } from './paging-x86-64.js';
 import type { Profile } from './profile.js';
 import { readLayout, StructView, type ReadLayout } from './struct-view.js';
 
+/** Reads that one answer may take: a hundred times what a large guest needs, some seconds of work. */
+const readBudget = 8_000_000;
 const maxRead = 64 * 1024 * 1024;
 const maxText = 64 * 1024;
 const pageSize = 4096;
@@ -20,6 +22,7 @@ export class Kernel {
   readonly banner: string;
   readonly release: string;
   readonly #layouts = new Map<string, ReadLayout>();
+  #reads = 0;
 
   constructor(
     readonly memory: PhysicalMemory,
@@ -55,8 +58,15 @@ export class Kernel {
     return this.profile.enums[name];
   }
 
+  /** Starts the count of reads anew: called before each answer, so that no damaged structure keeps us for ever. */
+  resetBudget(): void {
+    this.#reads = 0;
+  }
+
   /** Bytes at a kernel-virtual address, at most 64 MiB. */
   read(address: bigint, length: number): Buffer {
+    if (++this.#reads > readBudget)
+      throw inconsistent(`a walk through the kernel's structures does not end (at ${hex(address)})`);
     return readVirtual(this.memory, this.location.space, address, length) ?? unmapped(address, length);
   }
 

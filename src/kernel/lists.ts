@@ -2,7 +2,7 @@ import { OuaError } from '../base/errors.js';
 import type { Kernel } from './kernel.js';
 
 /** No list that is walked here is longer in a working guest; a longer one loops or is damaged. */
-export const maxEntries = 1 << 20;
+export const maxEntries = 1 << 18;
 
 /**
  * The entries of a `struct list_head` ring, without its head: addresses of the links. The back link of each is

@@ -35,6 +35,9 @@ const bannerShape = /^Linux version (\S+) \(.{1,512}\) #\d+ [^\n]{1,512}\n$/s;
 /** How much read-only data is looked through: distributions' kernels have 8 to 20 MB, kallsyms included. */
 const readOnlyWindow = 32 * 1024 * 1024;
 const maxBanners = 64;
+/** Limits for hostile memory: places that look like a kernel's read-only data, and banner starts that are none. */
+const maxPlaces = 32;
+const maxStarts = 65_536;
 
 /** The release in a banner, or undefined when it is none. */
 export function releaseOf(banner: string): string | undefined {
@@ -47,17 +50,17 @@ export function releaseOf(banner: string): string | undefined {
  */
 export function* alignedBanners(memory: PhysicalMemory): Generator<BannerHit> {
   const window = Buffer.allocUnsafe(procBannerWindow);
-  let count = 0;
+  let places = 0;
   for (const range of memory.ranges) {
     const first = Math.ceil(range.start / hugePage) * hugePage;
     for (let base = first; base + procBannerWindow <= range.end; base += hugePage) {
       memory.readInto(base, window);
       if (window.indexOf(procBannerStart) < 0) continue;
+      if (++places > maxPlaces) return;
       for (const physical of scan(memory, bannerStart, { start: base, end: base + readOnlyWindow })) {
         const hit = bannerAt(memory, physical);
         if (!hit) continue;
         yield hit;
-        if (++count >= maxBanners) return;
         break;
       }
     }
@@ -67,7 +70,9 @@ export function* alignedBanners(memory: PhysicalMemory): Generator<BannerHit> {
 /** Banners anywhere in memory: reads all of it. Bounded in number, because logs and files hold copies. */
 export function* allBanners(memory: PhysicalMemory): Generator<BannerHit> {
   let count = 0;
+  let starts = 0;
   for (const physical of scan(memory, bannerStart)) {
+    if (++starts > maxStarts) return;
     const hit = bannerAt(memory, physical);
     if (!hit) continue;
     yield hit;
