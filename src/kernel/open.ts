@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { OuaError } from '../base/errors.js';
+import { OuaError, type ErrorCode } from '../base/errors.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { contradictions } from './check.js';
 import { Kernel } from './kernel.js';
 import { missingFields } from './layout.js';
 import {
+  linkText,
   alignedBanners,
   allBanners,
   kallsymsOf,
@@ -14,7 +15,6 @@ import {
   type BannerHit,
 } from './locate.js';
 import { profileOf } from './profile-build.js';
-import { linkText } from './locate.js';
 import { profileFileName, readProfile, type Profile } from './profile.js';
 
 export interface OpenKernelOptions {
@@ -48,6 +48,8 @@ export function openKernel(memory: PhysicalMemory, options: OpenKernelOptions = 
     }
     if (kernels.length > 1) throw ambiguous(memory, kernels);
     if (kernels[0]) return kernels[0];
+    // The kernel is there and is not one that we can use: reading all of the memory would not change that.
+    if (refusals.some(({ code }) => conclusive.includes(code))) break;
   }
   throw worst(refusals) ?? notFound(memory);
 }
@@ -172,10 +174,15 @@ function attempt(open: () => Kernel, refusals: OuaError[]): Kernel | undefined {
   }
 }
 
+const conclusive: readonly ErrorCode[] = ['PROFILE_INVALID', 'PROFILE_MISMATCH', 'KERNEL_NO_BTF'];
+
 /** Of the reasons against the candidates the one that says most: a banner alone may be in any file or log. */
 function worst(refusals: readonly OuaError[]): OuaError | undefined {
-  const order = ['PROFILE_INVALID', 'PROFILE_MISMATCH', 'KERNEL_NO_BTF', 'GUEST_INCONSISTENT'];
-  return order.map((code) => refusals.find((refusal) => refusal.code === code)).find(Boolean) ?? refusals[0];
+  return (
+    [...conclusive, 'GUEST_INCONSISTENT']
+      .map((code) => refusals.find((refusal) => refusal.code === code))
+      .find(Boolean) ?? refusals[0]
+  );
 }
 
 function notFound(memory: PhysicalMemory): OuaError {
