@@ -14,7 +14,7 @@ export interface KallsymsTables {
 }
 
 /** Work for hostile memory: runs of digits looked at, and names stepped over. Real memory has a handful of runs. */
-const maxRuns = 4096;
+const maxRuns = 256;
 const maxSteps = 32_000_000;
 const minSymbols = 1000;
 const maxSymbols = 4_000_000;
