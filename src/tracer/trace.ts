@@ -131,13 +131,19 @@ class Run implements TraceRun {
       new Promise((resolve) => worker.once('exit', resolve)),
       new Promise((resolve) => this.#port.once('close', resolve)),
     ]);
+    // A command that never started holds no descriptors; its streams end now.
+    this.#handedOver?.();
   }
 
   #outcome(): TraceResult {
     if (!this.#end) throw new OuaError('TRACE_FAILED', 'the tracing thread ended early', 'report this');
-    const { failure, exit, leftovers, counts } = this.#end;
+    const { failure, exit, counts } = this.#end;
     if (failure) throw new OuaError(failure.code, failure.message, failure.hint);
     if (!exit) throw new OuaError('TRACE_FAILED', 'the command ended unseen', 'report this');
+    const leftovers = this.#end.leftovers.map((left) => ({
+      ...left,
+      argv: left.argv.map((word) => Buffer.from(word)),
+    }));
     return { ...exit, leftovers, counts };
   }
 

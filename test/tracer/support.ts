@@ -52,11 +52,11 @@ export interface Observed {
 export interface Observation {
   readonly run: TraceRun;
   /** What the command has written so far. */
-  output(): string;
+  readonly output: () => string;
   readonly stops: readonly ExecStop[];
   readonly events: readonly TraceEvent[];
   /** The end, with everything that was seen. */
-  finish(): Promise<Observed>;
+  readonly finish: () => Promise<Observed>;
 }
 
 export function start(
