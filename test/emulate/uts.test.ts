@@ -26,9 +26,7 @@ test('two whole utsnames, the second with the machine of PER_LINUX32', () => {
 test('a name of 64 bytes fits; a longer one, or one with a NUL, is refused', () => {
   expect(field(packUts({ ...uts, nodename: 'n'.repeat(64) }), 1)).toHaveLength(64);
   for (const nodename of ['n'.repeat(65), 'ä'.repeat(33), 'a\0b'])
-    expect(() => packUts({ ...uts, nodename })).toThrow(
-      withCode,
-    );
+    expect(() => packUts({ ...uts, nodename })).toThrow(withCode);
 });
 
 test('a machine without a 32-bit kin keeps its name', () => {

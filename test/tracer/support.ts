@@ -37,7 +37,7 @@ export const uname = packUts(guestUts);
 /** Set in the environment of every traced command, so that what is left of it can be found in /proc. */
 const marker = `OUASSISTER_TEST=${process.pid}-${folder}`;
 export const environment = {
-  PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+  PATH: '/usr/bin:/bin:/usr/sbin:/sbin',
   OUASSISTER_TEST: marker.slice(16),
 };
 
