@@ -11,7 +11,6 @@ export interface Isolation {
 
 /** Where QEMU keeps devices: with an id, without one, and those that a machine has of itself. */
 const deviceContainers = ['/machine/peripheral', '/machine/peripheral-anon', '/machine/unattached'];
-const sink = 'oua-filter-sink';
 
 /**
  * Cuts a VM off from every network, in both directions: each network back end gets a `filter-redirector`
@@ -27,39 +26,47 @@ export async function isolate(qmp: QmpClient): Promise<Isolation> {
   const networks = await findNetworks(qmp);
   const present = new Set((await qmp.execute('qom-list', { path: '/objects' })).map(({ name }) => name));
   const added: string[] = [];
-  const lift = async () => {
-    for (const filter of added) await qmp.execute('object-del', { id: filter });
-    if (networks.length > 0) await qmp.execute('chardev-remove', { id: sink });
-  };
-  if (networks.length > 0) await addSink(qmp);
-  for (const [index, network] of networks.entries()) {
-    const filter = `oua-filter-${index}`;
-    if (!present.has(filter)) await addFilter(qmp, filter, network);
-    added.push(filter);
-    await verify(qmp, filter, network);
+  try {
+    for (const [index, network] of networks.entries()) {
+      const filter = filterOf(index);
+      if (!present.has(filter)) {
+        added.push(filter);
+        await addFilter(qmp, filter, network);
+      }
+      await verify(qmp, filter, network);
+    }
+  } catch (error) {
+    await removeFilters(qmp, added);
+    throw error;
   }
-  return { networks, lift };
+  return { networks, lift: () => removeFilters(qmp, [...networks.keys()].map(filterOf)) };
 }
 
-async function addSink(qmp: QmpClient): Promise<void> {
-  const chardevs = await qmp.execute('query-chardev');
-  if (chardevs.some(({ label }) => label === sink)) return;
-  await qmp.execute('chardev-add', { id: sink, backend: { type: 'null', data: {} } });
+const filterOf = (index: number): string => `oua-filter-${index}`;
+
+async function removeFilters(qmp: QmpClient, filters: readonly string[]): Promise<void> {
+  const objects = new Set((await qmp.execute('qom-list', { path: '/objects' })).map(({ name }) => name));
+  const chardevs = new Set((await qmp.execute('query-chardev')).map(({ label }) => label));
+  for (const filter of filters) {
+    if (objects.has(filter)) await qmp.execute('object-del', { id: filter });
+    if (chardevs.has(sinkOf(filter))) await qmp.execute('chardev-remove', { id: sinkOf(filter) });
+  }
 }
+
+/** A character device serves one filter. */
+const sinkOf = (filter: string): string => `${filter}-sink`;
 
 async function addFilter(qmp: QmpClient, id: string, netdev: string): Promise<void> {
-  await qmp.execute('object-add', {
-    'qom-type': 'filter-redirector',
-    id,
-    netdev,
-    queue: 'all',
-    outdev: sink,
-  });
+  const chardevs = await qmp.execute('query-chardev');
+  const outdev = sinkOf(id);
+  if (!chardevs.some(({ label }) => label === outdev))
+    await qmp.execute('chardev-add', { id: outdev, backend: { type: 'null', data: {} } });
+  await qmp.execute('object-add', { 'qom-type': 'filter-redirector', id, netdev, queue: 'all', outdev });
 }
 
 async function verify(qmp: QmpClient, filter: string, network: string): Promise<void> {
   const path = `/objects/${filter}`;
-  const expected = { netdev: network, status: 'on', queue: 'all', outdev: sink };
+  const expected = { netdev: network, status: 'on', queue: 'all', outdev: sinkOf(filter) };
   for (const [property, value] of Object.entries(expected)) {
     const found = await qmp.execute('qom-get', { path, property });
     if (found !== value)

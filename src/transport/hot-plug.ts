@@ -1,15 +1,11 @@
-import { z } from 'zod';
 import { OuaError } from '../base/errors.js';
 import type { QmpClient } from './qmp.js';
 
 /** How long a guest may take to let go of a disk. */
 const unplugMs = 30_000;
 
-/** What `query-pci` says of a bridge: the devices behind it, if any ("QEMU QMP Reference Manual", PciDeviceInfo). */
-const pciDevice = z.looseObject({
-  qdev_id: z.string(),
-  pci_bridge: z.looseObject({ devices: z.array(z.unknown()).optional() }).optional(),
-});
+/** A port that takes one PCI Express device; libvirt and people give them ids. */
+const portType = /^child<(pcie-root-port|ioh3420|xio3130-downstream)>$/;
 
 /**
  * Plugs a raw image into a VM as a read-only virtio disk. Disposing of it unplugs it again.
@@ -54,12 +50,19 @@ async function addDevice(qmp: QmpClient, serial: string): Promise<void> {
   );
 }
 
+/**
+ * The device tree is asked, not the PCI buses: those have no numbers before the guest gave them some, and a second
+ * device on a port is accepted and never seen by the guest.
+ */
 async function emptyPorts(qmp: QmpClient): Promise<string[]> {
-  const buses = await qmp.execute('query-pci');
-  return buses
-    .flatMap(({ devices }) => devices.map((device) => pciDevice.parse(device)))
-    .filter(({ qdev_id, pci_bridge }) => qdev_id !== '' && pci_bridge && !pci_bridge.devices?.length)
-    .map(({ qdev_id }) => qdev_id);
+  const devices = await qmp.execute('qom-list', { path: '/machine/peripheral' });
+  const empty: string[] = [];
+  for (const { name } of devices.filter(({ type }) => portType.test(type))) {
+    // A port's bus has the port's name.
+    const bus = await qmp.execute('qom-list', { path: `/machine/peripheral/${name}/${name}` });
+    if (!bus.some((property) => property.name.startsWith('child['))) empty.push(name);
+  }
+  return empty;
 }
 
 async function removeDevice(qmp: QmpClient, id: string): Promise<void> {

@@ -75,6 +75,11 @@ export class PlanBuilder {
     return this;
   }
 
+  absent(path: string): this {
+    this.#preconditions.set(path, { type: 'absent' });
+    return this;
+  }
+
   async write(file: string, guest: Partial<typeof samplePlan.header.guest> = {}): Promise<string> {
     await using writer = PlanWriter.create(file, {
       ...samplePlan.header,

@@ -1,0 +1,39 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { QmpClient } from '../../src/transport/qmp.js';
+
+/** A machine without a guest, before its first instruction: QEMU's own side of things can be looked at. */
+export class BareVm implements AsyncDisposable {
+  private constructor(
+    readonly folder: string,
+    readonly qmp: QmpClient,
+    private readonly qemu: ChildProcess,
+  ) {}
+
+  /** @param options of QEMU, besides the common ones */
+  static async start(...options: string[]): Promise<BareVm> {
+    const folder = mkdtempSync(join(tmpdir(), 'oua-vm-'));
+    const socket = join(folder, 'qmp');
+    const common = ['-S', '-accel', 'tcg', '-m', '32', '-nodefaults', '-display', 'none', '-vga', 'none'];
+    const control = ['-qmp', `unix:${socket},server=on,wait=off`];
+    const qemu = spawn(
+      'setpriv',
+      ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...common, ...control, ...options],
+      { stdio: 'ignore' },
+    );
+    while (!existsSync(socket) && qemu.exitCode === null) await sleep(20);
+    return new BareVm(folder, await QmpClient.connect(socket), qemu);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.qmp[Symbol.dispose]();
+    const gone = once(this.qemu, 'exit');
+    this.qemu.kill('SIGKILL');
+    await gone;
+    rmSync(this.folder, { recursive: true });
+  }
+}
