@@ -4,7 +4,7 @@
 // usage: node test/setup.mjs [--quiet]     --quiet: no word when there is nothing to do
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clearInterval, setInterval } from 'node:timers';
 import { fileURLToPath } from 'node:url';
@@ -47,7 +47,9 @@ async function run(what, program, args, env = {}) {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const collect = (data) => (output += data);
+  const collect = (data) => {
+    output += data;
+  };
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
   const ticker = setInterval(() => {
@@ -129,6 +131,8 @@ function dependenciesInstalled() {
 }
 
 async function installDependencies() {
+  // A link leads to a folder that someone else looks after (a second work tree).
+  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) return false;
   if (dependenciesInstalled()) return false;
   const install = await run('npm ci (compiles better-sqlite3: a minute or two)', 'npm', ['ci', '--no-fund']);
   if (install.status !== 0) fail('npm ci', install.output, 'Check the npm configuration of this machine.');
