@@ -17,6 +17,9 @@ export interface UpperStore extends AsyncDisposable {
 }
 
 const smallestStore = 16 << 20;
+/** What is left over when a write has failed: ext4 takes large pieces or none, and programs remove what is incomplete. */
+const tightShare = 0.125;
+const tightBytes = 16 << 20;
 /** Share of the host's free space that we may fill at most. */
 const freeShare = 0.9;
 
@@ -60,7 +63,8 @@ export async function makeUpperStore(folder: string, limit: number): Promise<Upp
     limit: size,
     checkSpace() {
       const left = statfsSync(path);
-      if (left.bavail > left.blocks / 100 && left.ffree > 0) return;
+      const tight = Math.min(left.blocks * tightShare, tightBytes / left.bsize);
+      if (left.bavail > tight && left.ffree > 0) return;
       throw new OuaError(
         'DISK_FULL',
         `the update wrote more than the limit of ${Math.round(size / (1 << 20))} MiB`,
