@@ -1,0 +1,102 @@
+import { sha256OfFile } from '../lab/cache.js';
+import { suspendedGuest, TemporaryLab, type SuspendedGuest } from '../lab/suspended.js';
+import { Workbench } from './support.js';
+
+interface Script {
+  readonly path: string;
+  readonly argv: readonly string[];
+  readonly package: string;
+  readonly environment: readonly string[];
+}
+
+const install = ['apt-get', '-y', 'install', 'nginx'];
+
+let guest: SuspendedGuest;
+let bench: Workbench;
+let plan: string;
+let hashes: string[];
+
+beforeAll(async () => {
+  guest = await suspendedGuest();
+  bench = new Workbench();
+  plan = bench.file('nginx.ouplan');
+  hashes = await Promise.all([guest.disk, guest.memory].map(sha256OfFile));
+  const images = ['--disk', guest.disk, '--memory', guest.memory];
+  await bench.document('plan', ...images, '-o', plan, '--json', '--run', 'apt-get update', '--', ...install);
+});
+
+afterAll(() => bench[Symbol.dispose]());
+
+test('not one byte of the guest’s disk and memory is written', async () => {
+  expect(await Promise.all([guest.disk, guest.memory].map(sha256OfFile))).toEqual(hashes);
+});
+
+test('nothing is left on the host', () => {
+  expect(bench.leftovers()).toEqual([]);
+});
+
+test('the packages are those that apt names, newly installed', async () => {
+  const { packages } = await bench.document<{ packages: { name: string; from?: string; to?: string }[] }>(
+    ...['show', plan, '--packages', '--json'],
+  );
+  expect(packages.map(({ name }) => name)).toEqual(expect.arrayContaining(['nginx', 'nginx-common']));
+  for (const { from, to } of packages) {
+    expect(from).toBeUndefined();
+    expect(to).toMatch(/^\d/);
+  }
+});
+
+test('what was read of /proc is in the plan with its readers', async () => {
+  const { proc } = await bench.document<{ proc: { path: string; reader: string; found: boolean }[] }>(
+    ...['show', plan, '--proc', '--json'],
+  );
+  const readers = (path: string) =>
+    proc.filter((read) => read.path === path && read.found).map(({ reader }) => reader);
+  expect(readers('/proc/filesystems')).toContain('dpkg');
+  expect(readers('/proc/sys/kernel/ngroups_max')).toContain('apt-get');
+  expect(proc.some(({ path }) => path.startsWith('/proc/self'))).toBe(true);
+});
+
+test('scripts run in a clean environment that dpkg has added to', async () => {
+  const { scripts } = await bench.document<{ scripts: Script[] }>('show', plan, '--scripts', '--json');
+  for (const script of scripts) {
+    expect(script.environment).toContain(`DPKG_MAINTSCRIPT_PACKAGE=${script.package}`);
+    expect(script.environment).toContain('DEBIAN_FRONTEND=noninteractive');
+    expect(script.environment.join('\n')).not.toContain(bench.scratch);
+  }
+});
+
+test('a finished plan is not overwritten', async () => {
+  const before = await sha256OfFile(plan);
+  const images = ['--disk', guest.disk, '--memory', guest.memory];
+  const { status, stderr } = await bench.run('plan', ...images, '-o', plan, '--', 'true');
+  expect(stderr).toContain('[FILE_EXISTS]');
+  expect(status).toBe(1);
+  expect(await sha256OfFile(plan)).toBe(before);
+});
+
+test('script calls are those of dpkg -D2 for the same install inside a copy of the guest, in its order', async () => {
+  await using lab = await TemporaryLab.open();
+  await lab.copy(guest, 'copy');
+  await lab.resume('copy');
+  const shell = async (line: string) => {
+    const { exitCode, stdout, stderr } = await lab.exec('copy', { path: '/bin/sh', args: ['-c', line] });
+    expect({ line, exitCode, stderr: exitCode === 0 ? '' : stderr.toString() }).toEqual({
+      line,
+      exitCode: 0,
+      stderr: '',
+    });
+    return stdout.toString();
+  };
+  await shell('apt-get -q update');
+  const log = await shell(`DEBIAN_FRONTEND=noninteractive ${install.join(' ')} -o DPkg::Options::=-D2 2>&1`);
+  // "D000002: fork/exec /var/lib/dpkg/info/nginx.postinst ( configure  )"
+  const inside = [...log.matchAll(/^D000002: fork\/exec (\S+) \((.*)\)$/gm)].map(([, path, args]) => [
+    path,
+    args!.trim().split(/\s+/).filter(Boolean).join(' '),
+  ]);
+  const { scripts } = await bench.document<{ scripts: Script[] }>('show', plan, '--scripts', '--json');
+  const planned = scripts.map(({ path, argv }) => [path, argv.slice(1).filter(Boolean).join(' ')]);
+  expect(inside.length).toBeGreaterThan(2);
+  expect(planned).toEqual(inside);
+});
