@@ -46,11 +46,20 @@ static pid_t ns_pid_of(struct tracee *tracee) {
   return tracee->ns_pid;
 }
 
+/* Only within one namespace do equal numbers mean the same process. */
+static bool same_pid_namespace(pid_t one, pid_t other) {
+  char a[64], b[64];
+  return proc_readlink(one, "ns/pid", a, sizeof a) > 0 && proc_readlink(other, "ns/pid", b, sizeof b) > 0 &&
+         strcmp(a, b) == 0;
+}
+
 /* The tracee that a reader's pid namespace numbers so: most often the reader's own process. */
 static pid_t host_pid(struct run *run, struct tracee *reader, pid_t ns_pid) {
   if (ns_pid_of(reader) == ns_pid) return reader->tgid;
   for (struct tracee *other = NULL; (other = tracee_next(run, other));)
-    if (other->tid == other->tgid && other->born && ns_pid_of(other) == ns_pid) return other->tgid;
+    if (other->tid == other->tgid && other->born && ns_pid_of(other) == ns_pid &&
+        same_pid_namespace(reader->tgid, other->tgid))
+      return other->tgid;
   return 0;
 }
 

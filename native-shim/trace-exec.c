@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define RED_ZONE 128u
+#define OPEN_TRIES 64
 
 void exec_stop(struct run *run, struct tracee *tracee) {
   const struct call *call = &tracee->call;
@@ -65,8 +66,10 @@ static int open_in_root(pid_t tid, const char *path, uint64_t resolve) {
   snprintf(root, sizeof root, "/proc/%d/root", (int)tid);
   int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
   if (directory < 0) return -errno;
+  /* EAGAIN: something was renamed meanwhile, which a hostile guest could go on doing for ever. */
+  int tries = 0;
   do fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
-  while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  while (fd < 0 && (errno == EINTR || errno == EAGAIN) && ++tries < OPEN_TRIES);
   int error = fd < 0 ? -errno : 0;
   close(directory);
   return error ? error : fd;

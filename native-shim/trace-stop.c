@@ -51,7 +51,10 @@ static void on_seccomp(struct run *run, struct tracee *tracee) {
   bool is_exec = call->answer == OUA_ANSWER_EXECVE || call->answer == OUA_ANSWER_EXECVEAT;
   if (!tracee->armed && is_exec) {
     struct tracee *leader = tracee_find(run, tracee->tgid);
-    if (leader && leader->arm_next) tracee->armed = tracee->arming = true;
+    if (leader && leader->arm_next) {
+      tracee->armed = tracee->arming = true;
+      answer_personality(tracee);
+    }
   }
   if (!tracee->armed) return stop_resume(tracee, 0);
   switch ((enum oua_trace_answer)call->answer) {

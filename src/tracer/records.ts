@@ -1,7 +1,8 @@
 /** The records that the shim packs into buffers: native-shim/trace.h, same order and numbers. */
+import { structSizes } from '../native/signatures.js';
 
-export const eventSize = 64;
-export const countsSize = 40;
+export const eventSize = structSizes.oua_trace_event;
+export const countsSize = structSizes.oua_trace_counts;
 
 export const eventKind = {
   fork: 1,

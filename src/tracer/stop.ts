@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { errnoOf, OuaError } from '../base/errors.js';
 import { check, loadShim } from '../native/shim.js';
@@ -57,17 +57,16 @@ export class HeldExec implements ExecStop {
     const fd = this.path.length === 0 ? this.#openDescriptor() : this.#openPath();
     if (fd === undefined) return undefined;
     try {
-      const { size } = fstatSync(fd);
-      if (size > limit)
-        throw new OuaError(
-          'TRACE_FAILED',
-          `the program '${this.absolutePath.toString()}' has ${size} bytes, more than ${limit}`,
-          'programs of this size are not recorded',
-        );
-      return readFileSync(fd);
+      const program = readUpTo(fd, limit);
+      if (program) return program;
     } finally {
       closeSync(fd);
     }
+    throw new OuaError(
+      'TRACE_FAILED',
+      `the program '${this.absolutePath.toString()}' has more than ${limit} bytes`,
+      'programs of this size are not recorded',
+    );
   }
 
   #openPath(): number | undefined {
@@ -87,4 +86,18 @@ export class HeldExec implements ExecStop {
       throw error;
     }
   }
+}
+
+/** A whole file, or undefined when it is longer than `limit`: it may grow while it is read. */
+function readUpTo(fd: number, limit: number): Buffer | undefined {
+  const size = Math.min(fstatSync(fd).size, limit) + 1;
+  const chunks: Buffer[] = [];
+  for (let total = 0; total <= limit;) {
+    const chunk = Buffer.alloc(Math.min(size, limit + 1 - total));
+    const length = readSync(fd, chunk);
+    if (length === 0) return Buffer.concat(chunks);
+    chunks.push(chunk.subarray(0, length));
+    total += length;
+  }
+  return undefined;
 }

@@ -8,7 +8,7 @@ import { nameProcess, Reader } from './reader.js';
 import type { ExecDecision, Exit, Leftover } from './tracer.js';
 
 /** Milliseconds; orders from the main thread cut a wait short. */
-const waitSlice = 500;
+const waitSlice = 100;
 const quiesceSlice = 100;
 const quiesceLimit = 10_000;
 /** How long killed tracees get to die. Only one that the kernel holds in a call can need it. */

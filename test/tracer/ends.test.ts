@@ -1,4 +1,6 @@
 /** Every way in which a run ends: by itself, with things left over, stopped, or failed. Nothing stays behind. */
+import { spawn as spawnChild } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { backendNames } from '../../src/native/shim.js';
@@ -174,6 +176,35 @@ describe.each(backendNames)('through %s', (backend) => {
     await expect(run.result).rejects.toEqual(withCode('TRACE_FAILED'));
     await expect(run.started).rejects.toEqual(withCode('TRACE_FAILED'));
   });
+
+  test('so does one in the middle of a run', async () => {
+    const { run } = start(['sh', '-c', 'sleep 1000 & sleep 1001 & /bin/true'], {
+      onExec: (stop) =>
+        String(stop.path) === '/bin/true'
+          ? { action: 'fail', errno: 'no number' as unknown as number }
+          : letGo(),
+    });
+    await expect(run.result).rejects.toEqual(withCode('TRACE_FAILED'));
+  });
+
+  test.each(['process.exit(3)', 'process.kill(process.pid, "SIGKILL")', 'process.abort()'])(
+    'when our own process ends by %s, the kernel ends the tracees',
+    async (end) => {
+      const script = `
+        import { trace } from ${JSON.stringify(new URL('../../src/tracer/trace.js', import.meta.url).href)};
+        const command = ['sh', '-c', 'sleep 1000 & (while :; do /bin/true; done) & sleep 1001'];
+        trace({ command, onExec: (stop) => {
+          if (stop.sequence === 30) ${end};
+          return { action: 'continue' };
+        } });`;
+      const child = spawnChild(process.execPath, ['--input-type=module', '-e', script], {
+        env: { ...environment, OUASSISTER_FFI: backend },
+        stdio: 'ignore',
+      });
+      await once(child, 'exit');
+      await until(() => leftovers().length === 0);
+    },
+  );
 
   test('several runs at once do not see each other', async () => {
     const runs = await Promise.all(
