@@ -50,6 +50,20 @@ int locks_take(void) {
   return 0;
 }
 
+/* A plan may put a lock's file anew: then the lock on the old one excludes nobody. */
+int locks_renew(void) {
+  for (size_t i = 0; i < sizeof locks / sizeof *locks; i++) {
+    struct stat held = {0}, there;
+    if (lstat(locks[i].path, &there) < 0) continue;
+    if (locks[i].fd >= 0 && fstat(locks[i].fd, &held) == 0 && held.st_ino == there.st_ino && held.st_dev == there.st_dev)
+      continue;
+    int old = locks[i].fd;
+    if (take_lock(i) < 0) return -1;
+    if (old >= 0) close(old);
+  }
+  return 0;
+}
+
 int database_lock_release(void) {
   if (locks[DATABASE_LOCK].fd >= 0) close(locks[DATABASE_LOCK].fd);
   locks[DATABASE_LOCK].fd = -1;

@@ -6,6 +6,8 @@
 
 /* dpkg's and apt's locks, taken as they take them. */
 int locks_take(void);
+/* Takes them on what is at their paths now; after files were put in place. */
+int locks_renew(void);
 /* dpkg itself needs its own one while it processes triggers. */
 int database_lock_release(void);
 int database_lock_take(void);

@@ -82,7 +82,7 @@ static int run_program(const struct stream *stream, uint32_t number, unsigned ti
 static int run_files(const struct stream *stream, uint32_t number) {
   struct path_list kept = {0};
   double started = clock_seconds();
-  int result = files_apply(stream, number, &kept);
+  int result = files_apply(stream, number, &kept) < 0 ? -1 : locks_renew();
   report_begin("step");
   report_integer("step", number);
   report_text("kind", "files", 5);

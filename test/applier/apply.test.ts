@@ -151,6 +151,24 @@ describe('a plan that fits', () => {
     expect(readFileSync(join(root, 'dpkg-called'), 'utf8')).toBe('--triggers-only --pending free\n');
   });
 
+  test.each(['/var/lib/dpkg/lock', '/var/cache/apt/archives/lock'])(
+    'holds %s also when it is put anew',
+    async (lock) => {
+      const plan = new PlanBuilder();
+      const folders = ['/var/cache', '/var/cache/apt', '/var/cache/apt/archives'].map((path) =>
+        plan.put(path, 'directory'),
+      );
+      await plan
+        .files(...folders, plan.file(lock, '', { mode: 0o640 }))
+        .script(['lock', lock])
+        .write(file);
+      // The script ends with 1 when it can't take the lock.
+      await expect(apply()).rejects.toMatchObject({
+        message: expect.stringContaining('exit status 1') as string,
+      });
+    },
+  );
+
   test('may span mounts', async () => {
     mkdirSync(join(root, 'boot'));
     await runTool('mount', ['-t', 'tmpfs', 'tmpfs', join(root, 'boot')]);
