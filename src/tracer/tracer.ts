@@ -85,8 +85,8 @@ export interface TraceOptions {
   readonly stdio?: readonly [stdin: Exclude<Stdio, NodeJS.WritableStream>, stdout: Stdio, stderr: Stdio];
   /**
    * When answers and handlers begin. `at-once`: with the command's own exec. `later`: with the first exec of a
-   * process that is given to `TraceRun.arm`; until then every call passes untouched (how a container's
-   * launcher is kept out of it). Armed is inherited by children.
+   * process that is given to `TraceRun.arm`; until then every call but the refused ones passes untouched (how a
+   * container's launcher is kept out of it). Armed is inherited by children.
    */
   readonly armed?: 'at-once' | 'later';
   /** What uname(2) answers, from `packUts` of src/emulate/uts.ts. Without it calls pass. */
