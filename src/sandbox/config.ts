@@ -150,17 +150,6 @@ export function ociConfig(options: ConfigOptions): object {
   };
 }
 
-/** Controllers that cgroups of this host have, of either version. */
-export function cgroupControllers(): Set<string> {
-  const own = readFileSync('/proc/self/cgroup', 'latin1').trim().split('\n');
-  const legacy = own.flatMap((line) => line.split(':')[1]!.split(',')).filter(Boolean);
-  return new Set(legacy.length > 0 ? legacy : unifiedControllers());
-}
-
-function unifiedControllers(): string[] {
-  return readFileSync('/sys/fs/cgroup/cgroup.controllers', 'latin1').trim().split(' ');
-}
-
 /** Our own hard limit of open files, which needs no right to hand on, within the usual one of a Debian guest. */
 export function openFilesLimit(): number {
   const limits = readFileSync('/proc/self/limits', 'latin1');

@@ -8,7 +8,8 @@ import { runTool } from '../base/command.js';
 import { OuaError } from '../base/errors.js';
 import { ResourceStack } from '../base/resources.js';
 import { check, loadShim, nativeFiles, ShimError } from '../native/shim.js';
-import { cgroupControllers, defaultLimits, ociConfig, openFilesLimit, type Limits } from './config.js';
+import { cgroupControllers, removeStaleCgroups } from './cgroups.js';
+import { defaultLimits, ociConfig, openFilesLimit, type Limits } from './config.js';
 import { makeLogSink } from './log-sink.js';
 
 export interface SandboxOptions {
@@ -66,6 +67,7 @@ export const stubPath = '/proc/.ouassister/stub';
  */
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   throwIfAborted(options.signal);
+  removeStaleCgroups();
   await using stack = new ResourceStack();
   const folder = await mkdtemp(join(options.scratch ?? tmpdir(), 'ouassister-sandbox-'));
   stack.defer(() => rm(folder, { recursive: true }));

@@ -164,6 +164,16 @@ test('the exit status is the command’s, 127 when there is none', async () => {
   expect(output).toContain('no-such-program: No such file or directory');
 });
 
+test('an empty cgroup that a killed run left behind goes with the next one', async () => {
+  const hierarchy = fs.existsSync('/sys/fs/cgroup/pids') ? '/sys/fs/cgroup/pids' : '/sys/fs/cgroup';
+  const dead = spawn('true');
+  await once(dead, 'exit');
+  const stale = join(hierarchy, `ouassister-${dead.pid}-0`);
+  fs.mkdirSync(stale);
+  await runInside({ command: ['/probe', 'uid'] });
+  expect(fs.existsSync(stale)).toBe(false);
+});
+
 test('a launcher that fails says why, and leaves nothing', async () => {
   await using sandbox = await createSandbox({
     root: file('none'),
