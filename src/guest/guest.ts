@@ -14,6 +14,7 @@ export interface Process {
   readonly ppid: number;
   readonly pgrp: number;
   readonly session: number;
+  /** As `/proc/<pid>/comm` shows it: a kernel thread's full name, a worker with what it works on. */
   readonly comm: string;
   /** One letter as in proc(5) `stat` field 3. */
   readonly state: string;

@@ -18,7 +18,8 @@ import { uuidText } from './uuid.js';
 const maxCommandLine = 64 * 1024;
 
 /**
- * Opens the guest in a memory image, and takes charge of the memory. Without a profile it is derived from the guest.
+ * Opens the guest in a memory image. Without a profile it is derived from the guest. The memory is closed with the
+ * guest; when opening fails it stays the caller's.
  *
  * @throws OuaError as {@link openKernel}
  */
