@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
-import { OuaError } from '../base/errors.js';
+import { exitStatus, OuaError } from '../base/errors.js';
+import { enterPrivateMountNamespace } from '../sandbox/private-mounts.js';
 import { printError } from './output.js';
 
 /** Options that every command takes. */
@@ -21,6 +22,8 @@ export interface Command<Arguments extends CommonArguments> {
   readonly describe: string;
   readonly examples: readonly (readonly [string, string])[];
   readonly options: (yargs: Argv<CommonArguments>) => Argv<Arguments>;
+  /** Whether it mounts things: then it runs in a mount namespace of its own, which takes them along when it ends. */
+  readonly mounts?: (args: Arguments) => boolean;
   /** Returns the exit status. */
   readonly run: (args: Arguments, context: CommandContext) => Promise<number>;
 }
@@ -35,25 +38,32 @@ export function register<Arguments extends CommonArguments>(
     command.describe,
     (parser) => command.options(command.examples.reduce((p, [line, what]) => p.example(line, what), parser)),
     async (args) => {
-      process.exitCode = await guarded(args.json, (signal) => {
+      const given = args as unknown as Arguments;
+      process.exitCode = await guarded(given.json, command.mounts?.(given) ?? false, (signal) => {
         const rest = (args as { '--'?: (string | number)[] })['--'] ?? [];
-        return command.run(args as unknown as Arguments, { signal, rest: rest.map(String) });
+        return command.run(given, { signal, rest: rest.map(String) });
       });
     },
   );
 }
 
 /** First signal: stop cleanly. Second: leave at once. */
-async function guarded(json: boolean, body: (signal: AbortSignal) => Promise<number>): Promise<number> {
+async function guarded(
+  json: boolean,
+  mounts: boolean,
+  body: (signal: AbortSignal) => Promise<number>,
+): Promise<number> {
   const controller = new AbortController();
   const onSignal = () => {
-    if (controller.signal.aborted) process.exit(130);
+    if (controller.signal.aborted) process.exit(exitStatus.interrupted);
     controller.abort(
       new OuaError('INTERRUPTED', 'interrupted', 'nothing was changed in the guest; run it again'),
     );
   };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
+    // Before we catch signals: one that is caught and not yet told to us would be lost when we run anew.
+    if (mounts) enterPrivateMountNamespace();
+    process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
     return await body(controller.signal);
   } catch (error) {
     // What an abort broke on its way out is not the news, unless it has a name of its own.

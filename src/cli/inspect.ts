@@ -29,6 +29,7 @@ export const inspectCommand: Command<InspectArguments> = {
       .option('disk', { type: 'string', describe: 'disk image of the guest' })
       .option('memory-format', { type: 'string', describe: 'format of the memory image (default: detected)' })
       .option('profile', { type: 'string', describe: 'kernel profile (default: derived from the image)' }),
+  mounts: (args) => args.disk !== undefined,
   run: async (args, { signal }) => {
     using memory = openMemory(args.memory, { format: args['memory-format'] });
     using guest = openGuest(memory, {

@@ -2,7 +2,6 @@ import { basename } from 'node:path';
 import { OuaError } from '../base/errors.js';
 import { readProfile, shippedProfiles } from '../kernel/profile.js';
 import { planUpdate } from '../planner/plan.js';
-import { enterPrivateMountNamespace } from '../sandbox/private-mounts.js';
 import type { Command, CommonArguments } from './command.js';
 import { printJson, printTable } from './output.js';
 import { withProgress } from './progress.js';
@@ -50,11 +49,11 @@ export const planCommand: Command<PlanArguments> = {
       })
       .option('memory-format', { type: 'string', describe: 'format of the memory image (default: detected)' })
       .option('profile', { type: 'string', describe: 'kernel profile (default: derived from the image)' }),
+  mounts: () => true,
   run: async (args, { signal, rest }) => {
     const commands = [...args.run.map((line) => ['/bin/sh', '-c', line]), ...(rest.length > 0 ? [rest] : [])];
     if (commands.length === 0)
       throw new OuaError('USAGE', 'no command to plan', 'put it after `--`, e.g. `-- apt-get -y upgrade`');
-    enterPrivateMountNamespace();
 
     const output = args.output ?? `${basename(args.disk).replace(/\.[^.]*$/, '')}.ouplan`;
     const titles = {

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../base/abort.js';
 import { packUts } from '../emulate/uts.js';
 import type { Guest } from '../guest/guest.js';
 import { createSandbox, hiddenProcPath } from '../sandbox/sandbox.js';
@@ -60,6 +61,7 @@ export async function runCommand(argv: readonly string[], around: Surroundings):
   // Until it is awaited below: a run that fails early is reported by the step that notices first.
   run.result.catch(() => {});
   const launched = await run.command;
+  throwIfAborted(signal);
   if (launched.exitStatus !== 0) throw sandbox.failure();
   const pid = sandbox.prepare();
   proc.attach(pid);
