@@ -200,5 +200,6 @@ int recover_all(void) {
     if (entry->d_name[0] != '.') result = recover(entry->d_name);
   closedir(directory);
   volume_count = 0;
-  return result;
+  /* A run that was killed before its first directory, or after its last, leaves only the root of them all. */
+  return result == 0 ? state_root_remove() : result;
 }

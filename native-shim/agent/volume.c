@@ -219,6 +219,10 @@ int volumes_remove(void) {
   for (int i = volume_count - 1; i >= 0; i--)
     if (volumes[i].state >= 0 && remove_state(&volumes[i]) < 0)
       return fail_errno("AGENT_FAILED", volumes[i].top, "the agent's own files can't be removed");
+  return state_root_remove();
+}
+
+int state_root_remove(void) {
   int lib = open_directory("/var/lib");
   if (lib < 0) return fail_errno("AGENT_FAILED", "/var/lib", "can't be opened");
   int removed = keeping_times(lib, remove_directory, "ouassister");

@@ -45,6 +45,8 @@ int volumes_create(const uint8_t plan[DIGEST_SIZE]);
 int volumes_open(const char *name);
 /* Removes the state directories and all that is in them, the first one last. */
 int volumes_remove(void);
+/* Removes STATE_ROOT when nothing is in it. */
+int state_root_remove(void);
 /* Everything written so far is on the disk. */
 int volumes_sync(void);
 
