@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { ContentId, ScriptCall, Step } from '../plan/model.js';
+import type { ContentId, Execution, ScriptCall, Step } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
+import { initPath } from '../sandbox/sandbox.js';
 import type { ChangeCollector, Content } from '../shadow/fs/collector.js';
-import type { ExecDecision, ExecStop } from '../tracer/tracer.js';
+import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { PlannerListener } from './events.js';
 import { maintainerScript, type MaintainerScript } from './maintainer-scripts.js';
 
@@ -30,6 +31,8 @@ export class Recorder {
   #scripts = 0;
   #steps = 0;
   readonly #touched = new Set<string>();
+  /** Calls of execve that were let go and have not ended yet, by the tracer's sequence. */
+  readonly #attempts = new Map<number, Execution>();
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
@@ -47,15 +50,26 @@ export class Recorder {
   /** Handler for the tracer: called at each execve(2) of the update while the caller stands still. */
   async onExec(stop: ExecStop): Promise<ExecDecision> {
     // latin1 keeps every byte of a name that is not UTF-8.
-    const script = maintainerScript(stop.absolutePath.toString('latin1'), stop.environment);
+    const program = stop.absolutePath.toString('latin1');
+    if (program === initPath) return { action: 'continue' };
+    const script = maintainerScript(program, stop.environment);
     const redirected = script !== undefined && (await this.#recordScript(script, stop));
-    const { pid, parent, path, argv } = stop;
-    this.#parts.writer.execution({ pid, parent, path, argv, command: this.#command, redirected });
+    const { sequence, pid, parent, path, argv } = stop;
+    this.#attempts.set(sequence, { pid, parent, path, argv, command: this.#command, redirected });
     return redirected ? { action: 'redirect', path: this.#parts.stub } : { action: 'continue' };
+  }
+
+  /** Listener for the tracer. A search of PATH attempts an execve in each directory: only what ran counts. */
+  onTrace(event: TraceEvent): void {
+    if ((event.type !== 'exec' && event.type !== 'exec-failed') || event.sequence === undefined) return;
+    const execution = this.#attempts.get(event.sequence);
+    this.#attempts.delete(event.sequence);
+    if (execution && event.type === 'exec') this.#parts.writer.execution(execution);
   }
 
   beginCommand(argv: readonly string[]): void {
     this.#command = this.#parts.writer.beginCommand(argv);
+    this.#attempts.clear();
   }
 
   /** Ends the current command: what it changed since the last script call becomes a step. */

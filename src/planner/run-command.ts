@@ -56,6 +56,7 @@ export async function runCommand(argv: readonly string[], around: Surroundings):
     uname: packUts(guest.uts),
     hiddenProc: hiddenProcPath,
     onExec: (stop) => recorder.onExec(stop),
+    onEvent: (event) => recorder.onTrace(event),
     ...(signal ? { signal } : {}),
   });
   // Until it is awaited below: a run that fails early is reported by the step that notices first.

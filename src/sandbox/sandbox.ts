@@ -56,7 +56,7 @@ export interface Sandbox extends AsyncDisposable {
 }
 
 /** Where our init is in the sandbox; the stub is where the tracer redirects to. */
-const initPath = '/dev/.ouassister/init';
+export const initPath = '/dev/.ouassister/init';
 export const hiddenProcPath = '/proc/.ouassister/real';
 export const stubPath = '/proc/.ouassister/stub';
 
