@@ -10,6 +10,15 @@ const userVersionAt = 60;
 const applicationIdAt = 68;
 const headerSize = 100;
 
+/**
+ * SQLite's name for what went wrong (`'SQLITE_FULL'`, …), or undefined for any other value. Not `instanceof`:
+ * the driver keeps the error class of whoever loaded it first in a process.
+ */
+export function sqliteCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' && error.code.startsWith('SQLITE_') ? error.code : undefined;
+}
+
 /** What a reader says of a file that is not a whole plan. */
 export function damaged(path: string, what: string, cause?: unknown): OuaError {
   return new OuaError('PLAN_DAMAGED', `${path} is not a sound plan: ${what}`, 'plan again', { cause });

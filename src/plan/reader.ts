@@ -3,7 +3,7 @@ import { inflateSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { z } from 'zod';
 import { errnoOf } from '../base/errors.js';
-import { checkDatabase, checkHeader, damaged } from './check.js';
+import { checkDatabase, checkHeader, damaged, sqliteCode } from './check.js';
 import type {
   CommandRecord,
   ContentId,
@@ -309,7 +309,7 @@ function inflate(bytes: Buffer): Buffer {
 
 /** SQLite, zlib and zod each complain of a damaged file in their own words. */
 function translate(path: string, error: unknown): unknown {
-  if (error instanceof Database.SqliteError) return damaged(path, error.message, error);
+  if (sqliteCode(error)) return damaged(path, (error as Error).message, error);
   if (error instanceof z.ZodError) return damaged(path, 'a row has impossible values', error);
   // zlib's errors have a code; a mistake of ours (a TypeError, an OuaError) goes through as it is.
   if (errnoOf(error)?.match(/^Z_|^ERR_BUFFER_TOO_LARGE$/))

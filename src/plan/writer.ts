@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { errnoOf, OuaError } from '../base/errors.js';
+import { sqliteCode } from './check.js';
 import { digestPlan } from './digest.js';
 import type {
   ContentId,
@@ -315,7 +316,7 @@ export class PlanWriter implements AsyncDisposable {
     try {
       action();
     } catch (error) {
-      if (!(error instanceof Database.SqliteError) || error.code !== 'SQLITE_FULL') throw error;
+      if (sqliteCode(error) !== 'SQLITE_FULL') throw error;
       throw new OuaError(
         'DISK_FULL',
         `no space left to write ${this.#path}`,
