@@ -81,8 +81,7 @@ describe('plan', () => {
   test('a kernel whose type information was destroyed', async () => {
     const memory = bench.file('memory.core');
     writeFileSync(memory, withoutTypeInformation(readFileSync(guest.memory)));
-    const args = ['inspect', '--memory', memory];
-    expectRefusal(await bench.run(...args), 'GUEST_INCONSISTENT', 4);
+    expectRefusal(await bench.run('profile', 'build', '--memory', memory), 'GUEST_INCONSISTENT', 4);
   });
 
   test('an image without a kernel', async () => {

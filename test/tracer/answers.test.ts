@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { backendNames } from '../../src/native/shim.js';
 import {
   compile,
@@ -112,6 +113,8 @@ describe.each(backendNames)('through %s', (backend) => {
       },
     );
     expect(await observation.run.command).toEqual({ exitStatus: 0 });
+    // What it said travels on its own.
+    while (observation.output() === '') await sleep(10);
     await observation.run.arm(Number(observation.output()));
     writeFileSync(gate, 'go\n');
     const { output, result } = await observation.finish();
