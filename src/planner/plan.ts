@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { interrupted } from '../base/abort.js';
 import { OuaError } from '../base/errors.js';
 import { requireHost } from '../base/host.js';
 import { version } from '../base/installation.js';
@@ -62,6 +63,15 @@ export interface PlanResult {
  *   command exits with anything but 0, `INTERRUPTED`, `DISK_FULL`. No plan file is left then.
  */
 export async function planUpdate(options: PlanOptions): Promise<PlanResult> {
+  try {
+    return await planIn(options);
+  } catch (error) {
+    // Whatever broke first when everything was being ended: what counts is why.
+    throw options.signal?.aborted ? interrupted(error) : error;
+  }
+}
+
+async function planIn(options: PlanOptions): Promise<PlanResult> {
   const emit = options.onEvent ?? (() => {});
   const signal = options.signal;
   const abortable = signal ? { signal } : {};
