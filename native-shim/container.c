@@ -31,6 +31,12 @@ static int clone_mount(const char *path, int flags) {
   return (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 }
 
+/* A clone has the rights of the mount that it was cloned from: the guest must not write to a program of ours. */
+static int lock_mount(int mount) {
+  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+  return (int)syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
+}
+
 static int place(int mount, const char *path) {
   int below = (int)syscall(SYS_move_mount, mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
   return below < 0 ? errno : 0;
@@ -62,8 +68,9 @@ int32_t oua_container_enter_proc(int32_t pid, const char *proc, const char *stub
   int result;
   int proc_mount = clone_mount(proc, AT_RECURSIVE);
   int stub_mount = proc_mount < 0 ? -1 : clone_mount(stub, 0);
-  if (stub_mount < 0) {
+  if (stub_mount < 0 || lock_mount(stub_mount) < 0) {
     result = -errno;
+    if (stub_mount >= 0) close(stub_mount);
   } else {
     pid_t child = fork();
     if (child == 0) _exit(swap_proc(pidfd, proc_mount, stub_mount));

@@ -64,6 +64,11 @@ int main(int argc, char **argv) {
   say("host-file", open(getenv("SECRET"), O_RDONLY));
   say("climb", open("/../../../../../../../../etc/debian_version", O_RDONLY));
   say("pid1-root", open("/proc/1/root/etc/debian_version", O_RDONLY));
+  say("stub-write", open("/proc/.ouassister/stub", O_WRONLY));
+  say("stub-mode", chmod("/proc/.ouassister/stub", 04755));
+  say("stub-link", link("/proc/.ouassister/stub", "/tmp/stub"));
+  say("init-write", open("/dev/.ouassister/init", O_WRONLY));
+  say("init-mode", chmod("/dev/.ouassister/init", 04755));
   say("disk-in-dev", make_and_open("/dev/disk", (unsigned)atoi(getenv("MAJOR")), (unsigned)atoi(getenv("MINOR"))));
   say("disk-in-tree", make_and_open("/disk", (unsigned)atoi(getenv("MAJOR")), (unsigned)atoi(getenv("MINOR"))));
   say("disk-in-shm", make_and_open("/dev/shm/disk", (unsigned)atoi(getenv("MAJOR")), (unsigned)atoi(getenv("MINOR"))));
