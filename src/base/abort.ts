@@ -2,7 +2,7 @@ import { OuaError } from './errors.js';
 
 /** What an aborted operation throws. */
 export function interrupted(cause: unknown): OuaError {
-  return new OuaError('INTERRUPTED', 'interrupted', 'nothing was changed in the guest', { cause });
+  return new OuaError('INTERRUPTED', 'interrupted', 'run it again when you are ready', { cause });
 }
 
 /** @throws OuaError `INTERRUPTED` once `signal` is aborted. */

@@ -36,7 +36,7 @@ export function register<Arguments extends CommonArguments>(
   return yargs.command(
     command.command,
     command.describe,
-    (parser) => command.options(command.examples.reduce((p, [line, what]) => p.example(line, what), parser)),
+    (parser) => command.options(parser.usage(usage(command))),
     async (args) => {
       const given = args as unknown as Arguments;
       process.exitCode = await guarded(given.json, command.mounts?.(given) ?? false, (signal) => {
@@ -47,6 +47,19 @@ export function register<Arguments extends CommonArguments>(
   );
 }
 
+/** What `--help` shows above the options: usage, one sentence, examples. */
+function usage({
+  command,
+  describe,
+  examples,
+}: Pick<Command<never>, 'command' | 'describe' | 'examples'>): string {
+  const lines = examples.flatMap(([line, what]) => [`# ${what}`, line]);
+  return [`$0 ${command}`, '', describe, '', 'Examples:', ...lines].join('\n');
+}
+
+/** What asks a program to end; the terminal's closing, too. */
+const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** First signal: stop cleanly. Second: leave at once. */
 async function guarded(
   json: boolean,
@@ -56,14 +69,12 @@ async function guarded(
   const controller = new AbortController();
   const onSignal = () => {
     if (controller.signal.aborted) process.exit(exitStatus.interrupted);
-    controller.abort(
-      new OuaError('INTERRUPTED', 'interrupted', 'nothing was changed in the guest; run it again'),
-    );
+    controller.abort(new OuaError('INTERRUPTED', 'interrupted', 'run it again when you are ready'));
   };
   try {
     // Before we catch signals: one that is caught and not yet told to us would be lost when we run anew.
     if (mounts) enterPrivateMountNamespace();
-    process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+    for (const signal of endings) process.on(signal, onSignal);
     return await body(controller.signal);
   } catch (error) {
     // What an abort broke on its way out is not the news, unless it has a name of its own.
@@ -72,6 +83,6 @@ async function guarded(
       json,
     );
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    for (const signal of endings) process.off(signal, onSignal);
   }
 }

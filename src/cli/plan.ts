@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { OuaError } from '../base/errors.js';
 import { readProfile, shippedProfiles } from '../kernel/profile.js';
+import { diskFormats, type DiskFormat } from '../disk/image.js';
 import { planUpdate } from '../planner/plan.js';
 import type { Command, CommonArguments } from './command.js';
 import { printJson, printTable } from './output.js';
@@ -13,6 +14,9 @@ interface PlanArguments extends CommonArguments {
   readonly run: string[];
   readonly 'memory-format': string | undefined;
   readonly profile: string | undefined;
+  readonly 'disk-format': DiskFormat | undefined;
+  readonly backing: string[];
+  readonly timeout: number | undefined;
 }
 
 export const planCommand: Command<PlanArguments> = {
@@ -47,6 +51,19 @@ export const planCommand: Command<PlanArguments> = {
         describe:
           "a command for the guest's /bin/sh that comes before the one after `--`; may be given again",
       })
+      .option('disk-format', {
+        choices: diskFormats,
+        describe: 'format of the disk image (default: detected)',
+      })
+      .option('backing', {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        nargs: 1,
+        default: [] as string[],
+        describe: 'a file that the disk image is based on; may be given again, others are refused',
+      })
+      .option('timeout', { type: 'number', describe: 'seconds that each command may take (default: 3600)' })
       .option('memory-format', { type: 'string', describe: 'format of the memory image (default: detected)' })
       .option('profile', { type: 'string', describe: 'kernel profile (default: derived from the image)' }),
   mounts: () => true,
@@ -54,6 +71,9 @@ export const planCommand: Command<PlanArguments> = {
     const commands = [...args.run.map((line) => ['/bin/sh', '-c', line]), ...(rest.length > 0 ? [rest] : [])];
     if (commands.length === 0)
       throw new OuaError('USAGE', 'no command to plan', 'put it after `--`, e.g. `-- apt-get -y upgrade`');
+
+    if (args.timeout !== undefined && !(args.timeout > 0 && args.timeout < 1e6))
+      throw new OuaError('USAGE', '--timeout is no number of seconds', 'give e.g. --timeout 600');
 
     const output = args.output ?? `${basename(args.disk).replace(/\.[^.]*$/, '')}.ouplan`;
     const titles = {
@@ -65,12 +85,17 @@ export const planCommand: Command<PlanArguments> = {
     };
     const result = await withProgress(titles, args.json, ({ phase, detail }) =>
       planUpdate({
-        ...{ disk: args.disk, memory: args.memory, output, commands, signal },
-        ...{
-          memoryFormat: args['memory-format'],
-          profile: args.profile === undefined ? undefined : readProfile(args.profile),
-          profileDirectory: shippedProfiles,
-        },
+        disk: args.disk,
+        diskFormat: args['disk-format'],
+        backing: args.backing,
+        memory: args.memory,
+        memoryFormat: args['memory-format'],
+        profile: args.profile === undefined ? undefined : readProfile(args.profile),
+        profileDirectory: shippedProfiles,
+        output,
+        commands,
+        timeout: args.timeout,
+        signal,
         onEvent: (event) => {
           if (event.type === 'phase') phase(event.phase);
           else if (event.type === 'output') detail(event.text);

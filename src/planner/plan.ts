@@ -7,6 +7,7 @@ import { OuaError } from '../base/errors.js';
 import { requireHost } from '../base/host.js';
 import { version } from '../base/installation.js';
 import { ResourceStack } from '../base/resources.js';
+import type { DiskFormat } from '../disk/image.js';
 import { openDisk } from '../disk/open.js';
 import { openGuest } from '../guest/open.js';
 import type { Profile } from '../kernel/profile.js';
@@ -27,6 +28,8 @@ import { runCommand, type CommandEnd } from './run-command.js';
 
 /** A status database of a very full system is some 20 MiB. */
 const maximumStatus = 256 << 20;
+/** Seconds. */
+const defaultTimeout = 3600;
 
 export interface PlanOptions {
   /** Disk image, raw or qcow2. Read only. */
@@ -38,6 +41,12 @@ export interface PlanOptions {
   /** Commands to run in the shadow root, in order, each as an argv. */
   readonly commands: readonly (readonly string[])[];
   readonly memoryFormat?: string | undefined;
+  /** Default: detected, and a disk that looks like neither is raw. */
+  readonly diskFormat?: DiskFormat | undefined;
+  /** Files that the disk image may be based on; a backing file that is not named is refused. */
+  readonly backing?: readonly string[] | undefined;
+  /** Seconds that each command may take. Default: an hour. */
+  readonly timeout?: number | undefined;
   readonly profile?: Profile | undefined;
   /** Where to look for the profile of the guest's kernel; without one it is derived. */
   readonly profileDirectory?: string | undefined;
@@ -90,7 +99,13 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   const guest = stack.use(openGuest(memory, options));
 
   emit({ type: 'phase', phase: 'disk' });
-  const disk = stack.use(await openDisk(options.disk, abortable));
+  const disk = stack.use(
+    await openDisk(options.disk, {
+      ...(options.diskFormat === undefined ? {} : { format: options.diskFormat }),
+      backing: options.backing ?? [],
+      ...abortable,
+    }),
+  );
 
   emit({ type: 'phase', phase: 'shadow' });
   const shadow = stack.use(await openShadowFs({ disk, mounts: guest.mounts(), ...abortable }));
@@ -109,14 +124,15 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   stack.defer(() => rmdir(directory));
   const proc = stack.use(await mountShadowProc({ guest, directory, ...abortable }));
   const changes = new ChangeCollector(shadow);
-  const recorder = new Recorder({ writer, changes, stub: stubPath, onEvent: emit });
+  const recorder = new Recorder({ writer, shadow, changes, stub: stubPath, onEvent: emit });
   const onLine = (text: string) => emit({ type: 'output', text });
+  const timeout = options.timeout ?? defaultTimeout;
+  const around = { guest, shadow, proc, changes, onLine, timeout, signal };
 
   emit({ type: 'phase', phase: 'update' });
   for (const argv of options.commands) {
     emit({ type: 'command', argv });
-    const end = await runCommand(argv, { guest, shadow, proc, changes, recorder, onLine, signal });
-    shadow.checkSpace();
+    const end = await runCommand(argv, { ...around, recorder });
     if (end.exitStatus !== 0) throw updateFailed(argv, end);
     for (const { name, pid } of end.leftovers)
       writer.note({

@@ -3,6 +3,7 @@ import type { ContentId, Execution, ScriptCall, Step } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
 import { initPath } from '../sandbox/sandbox.js';
 import type { ChangeCollector, Content } from '../shadow/fs/collector.js';
+import type { ShadowFs } from '../shadow/fs/open.js';
 import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { PlannerListener } from './events.js';
 import { maintainerScript, type MaintainerScript } from './maintainer-scripts.js';
@@ -13,6 +14,7 @@ const maximumScriptSize = 16 << 20;
 /** What a recorder writes to and reads from. */
 export interface RecorderParts {
   readonly writer: PlanWriter;
+  readonly shadow: Pick<ShadowFs, 'checkSpace'>;
   readonly changes: ChangeCollector;
   /** Path, in the sandbox, of the program that runs instead of a deferred script. */
   readonly stub: string;
@@ -99,7 +101,8 @@ export class Recorder {
   }
 
   async #collect(): Promise<void> {
-    const { writer, changes: collector } = this.#parts;
+    const { writer, shadow, changes: collector } = this.#parts;
+    shadow.checkSpace();
     const store = (content: Content) => writer.putContent(content.id, content.read(), content.size);
     const changes = await collector.collect(store);
     if (changes.length === 0) return;

@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../base/abort.js';
+import { OuaError } from '../base/errors.js';
 import { packUts } from '../emulate/uts.js';
 import type { Guest } from '../guest/guest.js';
 import { createSandbox, hiddenProcPath } from '../sandbox/sandbox.js';
@@ -18,6 +19,8 @@ export interface Surroundings {
   readonly changes: ChangeCollector;
   readonly recorder: Recorder;
   readonly onLine: (line: string) => void;
+  /** Seconds that a command may take. */
+  readonly timeout: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -35,9 +38,30 @@ export interface CommandEnd {
 /**
  * Runs one command in a sandbox of its own over the shadow root, under the tracer, and has the recorder
  * write down what it does.
+ *
+ * @throws OuaError `UPDATE_FAILED` when it takes too long, `SANDBOX_FAILED`, `TRACE_FAILED`, `INTERRUPTED`
  */
 export async function runCommand(argv: readonly string[], around: Surroundings): Promise<CommandEnd> {
-  const { guest, shadow, proc, changes, recorder, signal } = around;
+  const limit = AbortSignal.timeout(around.timeout * 1000);
+  try {
+    return await runTraced(argv, around, AbortSignal.any(around.signal ? [around.signal, limit] : [limit]));
+  } catch (error) {
+    if (!limit.aborted || around.signal?.aborted) throw error;
+    throw new OuaError(
+      'UPDATE_FAILED',
+      `${argv.join(' ')} took more than ${around.timeout} s`,
+      'see what it waits for, or give it more time with --timeout',
+      { cause: error },
+    );
+  }
+}
+
+async function runTraced(
+  argv: readonly string[],
+  around: Surroundings,
+  signal: AbortSignal,
+): Promise<CommandEnd> {
+  const { guest, shadow, proc, changes, recorder } = around;
   const started = performance.now();
   recorder.beginCommand(argv);
   await using sandbox = await createSandbox({
@@ -46,7 +70,7 @@ export async function runCommand(argv: readonly string[], around: Surroundings):
     hostname: guest.uts.nodename,
     proc: proc.directory,
     lastPid: Math.max(...guest.processes().map((process) => process.pid)),
-    ...(signal ? { signal } : {}),
+    signal,
   });
   const output = new OutputTail(around.onLine);
   const run = trace({
@@ -57,7 +81,7 @@ export async function runCommand(argv: readonly string[], around: Surroundings):
     hiddenProc: hiddenProcPath,
     onExec: (stop) => recorder.onExec(stop),
     onEvent: (event) => recorder.onTrace(event),
-    ...(signal ? { signal } : {}),
+    signal,
   });
   // Until it is awaited below: a run that fails early is reported by the step that notices first.
   run.result.catch(() => {});
