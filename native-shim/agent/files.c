@@ -11,25 +11,13 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "directories.h"
 #include "metadata.h"
+#include "names.h"
 #include "paths.h"
 #include "process.h"
 #include "report.h"
 #include "volume.h"
-
-struct names {
-  char staged[32];
-  char backup[32];
-  char fresh[32]; /* being made: never looked at by recovery */
-};
-
-static struct names names_of(uint32_t step, uint32_t change) {
-  struct names names;
-  snprintf(names.staged, sizeof names.staged, "s%u.%u", step, change);
-  snprintf(names.backup, sizeof names.backup, "b%u.%u", step, change);
-  snprintf(names.fresh, sizeof names.fresh, "f%u.%u", step, change);
-  return names;
-}
 
 void path_list_add(struct path_list *list, const char *path) {
   list->paths = realloc(list->paths, (list->count + 1) * sizeof *list->paths);
@@ -40,10 +28,6 @@ void path_list_free(struct path_list *list) {
   for (size_t i = 0; i < list->count; i++) free(list->paths[i]);
   free(list->paths);
   *list = (struct path_list){0};
-}
-
-static bool is_directory_put(const struct change *change) {
-  return change->kind == RECORD_PUT && S_ISDIR(change->mode);
 }
 
 /* ---- staging ---- */
@@ -85,43 +69,16 @@ static int stage(const struct stream *stream, uint32_t step, uint32_t number) {
   return result < 0 ? fail_errno("AGENT_FAILED", change->path, "can't be laid ready") : 0;
 }
 
-static void note_parent(FILE *parents, const char *path) {
-  static char previous[PATH_MAX];
-  size_t length;
-  struct stat status;
-  int fd = open_ancestor(path, false, &length);
-  if (fd >= 0 && fstat(fd, &status) == 0 && (strlen(previous) != length || memcmp(previous, path, length) != 0)) {
-    memcpy(previous, path, length);
-    previous[length] = '\0';
-    fprintf(parents, "%lld %ld %s%c", (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec, previous, '\0');
-  }
-  if (fd >= 0) close(fd);
-}
-
 int files_stage(const struct stream *stream) {
-  char *text = NULL;
-  size_t size = 0;
-  FILE *parents = open_memstream(&text, &size);
-  if (!parents) abort();
-  int result = 0;
-  for (uint32_t s = 0; result == 0 && s < stream->step_count; s++)
-    for (uint32_t c = 0; result == 0 && c < stream->steps[s].change_count; c++) {
-      const struct change *change = &stream->steps[s].changes[c];
-      if (stop_requested()) result = fail("INTERRUPTED", "", "stopped");
-      note_parent(parents, change->path);
-      if (result == 0 && change->kind != RECORD_REMOVE) result = stage(stream, s, c);
+  for (uint32_t s = 0; s < stream->step_count; s++)
+    for (uint32_t c = 0; c < stream->steps[s].change_count; c++) {
+      if (stop_requested()) return fail("INTERRUPTED", "", "stopped");
+      if (stream->steps[s].changes[c].kind != RECORD_REMOVE && stage(stream, s, c) < 0) return -1;
     }
-  fclose(parents);
-  if (result == 0) result = state_write("parents", text, size);
-  free(text);
-  return result;
+  return directories_note(stream);
 }
 
 /* ---- putting in place ---- */
-
-static int open_child(int parent, const char *name) {
-  return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
 
 static bool is_empty(int parent, const char *name) {
   int fd = open_child(parent, name);
@@ -246,102 +203,4 @@ int files_apply(const struct stream *stream, uint32_t number, struct path_list *
     if (is_directory_put(&step->changes[c]) && set_directory_time(&step->changes[c]) < 0)
       return fail_errno("AGENT_FAILED", step->changes[c].path, "its time can't be set");
   return 0;
-}
-
-/* ---- taking back ---- */
-
-static int make_stand_in(int state, const char *name) { return mknodat(state, name, S_IFREG | 0600, 0); }
-
-/*
- * Brings what was put in place back to its staged name, or a stand-in: from then on the change counts as
- * not made. What is to be put back is renamed over it, so that the name is never missing, where that can be.
- * 1: something else is there.
- */
-static int take_back(const struct place *place, int state, const struct names *names, bool backed_up) {
-  struct stat status;
-  if (!look(place->parent, place->name, &status)) return errno ? -1 : make_stand_in(state, names->staged);
-  if (S_ISDIR(status.st_mode)) {
-    if (unlinkat(place->parent, place->name, AT_REMOVEDIR) < 0) return errno == ENOTEMPTY || errno == EBUSY ? 1 : -1;
-    return make_stand_in(state, names->staged);
-  }
-  if (backed_up && linkat(place->parent, place->name, state, names->staged, 0) == 0) return 0;
-  return renameat(place->parent, place->name, state, names->staged);
-}
-
-static int put_back(const struct place *place, int state, const char *backup) {
-  struct stat status;
-  if (renameat(state, backup, place->parent, place->name) < 0)
-    return errno == ENOTEMPTY || errno == EEXIST || errno == EISDIR || errno == ENOTDIR ? 1 : -1;
-  /* Two names of one inode: rename did nothing. */
-  return look(state, backup, &status) ? unlinkat(state, backup, 0) : 0;
-}
-
-static int restore_directory(const struct place *place, int state, const char *backup) {
-  int twin = open_child(state, backup);
-  int fd = open_child(place->parent, place->name);
-  int result = twin >= 0 && fd >= 0 ? metadata_copy(twin, fd) : fd < 0 && errno == ENOENT ? 1 : -1;
-  if (twin >= 0) close(twin);
-  if (fd >= 0) close(fd);
-  return result == 0 ? unlinkat(state, backup, AT_REMOVEDIR) : result;
-}
-
-static int undo(const struct change *change, const struct place *place, int state, const struct names *names) {
-  struct stat status;
-  bool backed_up = look(state, names->backup, &status);
-  bool twin = backed_up && is_directory_put(change) && S_ISDIR(status.st_mode);
-  bool made = change->kind != RECORD_REMOVE && !look(state, names->staged, &status);
-  if (twin) return restore_directory(place, state, names->backup);
-  int result = made ? take_back(place, state, names, backed_up) : 0;
-  return result == 0 && backed_up ? put_back(place, state, names->backup) : result;
-}
-
-static int undo_change(const struct change *change, const struct names *names, struct path_list *left) {
-  struct volume *volume = volume_of(change->path, false);
-  struct place place;
-  struct stat status;
-  if (!volume) return -1;
-  if (open_place(change->path, &place) < 0) {
-    if (errno != ENOENT) path_list_add(left, change->path);
-    return 0;
-  }
-  int result = undo(change, &place, volume->state, names);
-  int error = errno;
-  close_place(&place);
-  errno = error;
-  if (result == 1) path_list_add(left, change->path);
-  if (result == 1 && look(volume->state, names->backup, &status))
-    return fail("AGENT_FAILED", change->path, "can't be brought back: something else is there now");
-  return result < 0 ? fail_errno("AGENT_FAILED", change->path, "can't be brought back") : 0;
-}
-
-static void restore_times(void) {
-  size_t size;
-  char *text = state_read("parents", &size);
-  for (char *entry = text; text && entry < text + size; entry += strlen(entry) + 1) {
-    long long seconds;
-    long nanoseconds;
-    int at = 0;
-    if (sscanf(entry, "%lld %ld %n", &seconds, &nanoseconds, &at) < 2 || entry[at] != '/') break;
-    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = seconds, .tv_nsec = nanoseconds}};
-    struct stat status;
-    size_t length;
-    int parent = open_ancestor(entry + at, true, &length);
-    int fd = parent >= 0 && length == strlen(entry + at) ? open_child(parent, ".") : -1;
-    if (fd >= 0 && fstat(fd, &status) == 0 &&
-        (status.st_mtim.tv_sec != seconds || status.st_mtim.tv_nsec != nanoseconds))
-      futimens(fd, times);
-    if (fd >= 0) close(fd);
-    if (parent >= 0) close(parent);
-  }
-  free(text);
-}
-
-int files_restore(const struct stream *stream, struct path_list *left) {
-  for (uint32_t s = (uint32_t)stream->step_count; s-- > 0;)
-    for (uint32_t c = stream->steps[s].change_count; c-- > 0;) {
-      struct names names = names_of(s, c);
-      undo_change(&stream->steps[s].changes[c], &names, left); /* the others are brought back all the same */
-    }
-  restore_times();
-  return failure.set ? -1 : 0;
 }

@@ -1,4 +1,4 @@
-/* File steps: laid ready, put in place, taken back. volume.h says how the state is kept. */
+/* File steps: laid ready and put in place. volume.h says how the state is kept. */
 #ifndef OUA_AGENT_FILES_H
 #define OUA_AGENT_FILES_H
 
@@ -12,7 +12,7 @@ struct path_list {
 void path_list_add(struct path_list *list, const char *path);
 void path_list_free(struct path_list *list);
 
-/* Writes all that will be put in place, and notes the times of the directories that will change. */
+/* Writes all that will be put in place, and notes the directories that will change. */
 int files_stage(const struct stream *stream);
 
 /*
@@ -20,11 +20,5 @@ int files_stage(const struct stream *stream);
  * as with dpkg, and is added to `kept`. 0, or -1 after fail().
  */
 int files_apply(const struct stream *stream, uint32_t step, struct path_list *kept);
-
-/*
- * Takes back every change that was made, newest first. May itself be interrupted and run again. What can't
- * be taken back, because something else is there now, is added to `left`.
- */
-int files_restore(const struct stream *stream, struct path_list *left);
 
 #endif

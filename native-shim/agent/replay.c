@@ -13,6 +13,7 @@
 #include "paths.h"
 #include "process.h"
 #include "report.h"
+#include "restore.h"
 #include "volume.h"
 
 static void report_end_of_run(const char *status, const struct path_list *left, unsigned scripts) {
@@ -129,7 +130,7 @@ static int commit(void) {
   return 0;
 }
 
-/* Back to the old files. The failure that led here stays the one that is reported. */
+/* Back to the old files. The failure that led here stays the one that is reported, or is added to the one on the way. */
 static int roll_back(const struct stream *stream, struct path_list *left) {
   struct failure cause = failure;
   failure.set = false;
@@ -138,7 +139,11 @@ static int roll_back(const struct stream *stream, struct path_list *left) {
     if (journal_has("staged")) result = files_restore(stream, left);
     if (result == 0) result = volumes_sync() < 0 || journal_write("restored") < 0 ? -1 : volumes_remove();
   }
-  if (result == 0 || cause.set) failure = cause;
+  if (result == 0) failure = cause;
+  else if (cause.set) {
+    size_t length = strlen(failure.message);
+    snprintf(failure.message + length, sizeof failure.message - length, "; this was after %.128s: %.256s", cause.path, cause.message);
+  }
   return result;
 }
 

@@ -12,7 +12,7 @@ struct failure {
   bool set;
   const char *code; /* a name of src/applier/report.ts */
   char path[4096];  /* the guest's path that it is about, or empty */
-  char message[512];
+  char message[1024];
 };
 extern struct failure failure;
 

@@ -10,8 +10,8 @@
  *   bS.C   what was at the path before: a hard link to it or the thing itself; for a directory whose
  *          metadata changes, an empty directory with the old metadata
  *
- * and beside them, in the first one only: `records` (the plan's records), `parents` (the times of the
- * directories that hold changed names), `mounts` (where the other state directories are), `output` (of the
+ * and beside them, in the first one only: `records` (the plan's records), `parents` (owner, mode and time of
+ * the directories above changed names), `mounts` (where the other state directories are), `output` (of the
  * running script) and `journal`, one word a line, synced: `staged`, `script S`, then `committed` or `restored`.
  */
 #ifndef OUA_AGENT_VOLUME_H

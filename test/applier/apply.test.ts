@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -13,12 +13,14 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { applyPlan, type ApplyEvent } from '../../src/applier/apply.js';
 import { runTool } from '../../src/base/command.js';
+import { agentProgram } from '../../src/transport/agent-program.js';
 import { fullPlan, PlanBuilder } from './plans.js';
 import { makeGuest, snapshot, xattrs } from './tree.js';
 
@@ -349,6 +351,68 @@ describe('a replay that fails', () => {
     expect(readdirSync(join(root, 'srv/new'))).toEqual(['f']);
     expect(readdirSync(join(root, 'var/lib'))).toEqual(['dpkg']);
   });
+
+  /** A configuration folder of the guest, of which the plan removes the files and a script the rest. */
+  function makeFolder(): void {
+    mkdirSync(join(root, 'etc/app.d/deep'), { recursive: true });
+    writeFileSync(join(root, 'etc/app.d/deep/conf'), 'the only copy');
+    writeFileSync(join(root, 'etc/app.d/link'), 'another');
+    chownSync(join(root, 'etc/app.d'), 33, 34);
+    chmodSync(join(root, 'etc/app.d'), 0o2770);
+    chmodSync(join(root, 'etc/app.d/deep'), 0o711);
+    utimesSync(join(root, 'etc/app.d/deep'), 1_500_000_000, 1_500_000_000);
+    utimesSync(join(root, 'etc/app.d'), 1_500_000_000, 1_500_000_000);
+  }
+
+  test('brings files back whose directories scripts have removed', async () => {
+    makeFolder();
+    const plan = new PlanBuilder();
+    await plan
+      .files(plan.remove('/etc/app.d/deep/conf'), plan.remove('/etc/app.d/link'))
+      .script(['rmdir', '/etc/app.d/deep'])
+      .script(['rmdir', '/etc/app.d'])
+      .script(['exit', '3'])
+      .write(file);
+    const before = snapshot(root).filter((line) => !line.startsWith('etc '));
+    await expect(apply()).rejects.toMatchObject({ code: 'ROLLED_BACK' });
+    expect(snapshot(root).filter((line) => !line.startsWith('etc '))).toEqual(before);
+  });
+
+  test('brings a directory back that it changed and a script removed', async () => {
+    mkdirSync(join(root, 'srv/d'), { mode: 0o700 });
+    const plan = new PlanBuilder();
+    await plan
+      .files(plan.put('/srv/d', 'directory', { mode: 0o777 }))
+      .script(['rmdir', '/srv/d'])
+      .script(['exit', '3'])
+      .write(file);
+    await rollsBack(/exit status 3/);
+  });
+
+  test.each(['a file', 'a link'])(
+    'keeps an old file for which there is no way back, as %s is where its directory was, and tries again',
+    async (what) => {
+      makeFolder();
+      const plan = new PlanBuilder();
+      await plan
+        .files(plan.remove('/etc/app.d/deep/conf'))
+        .script(['rmdir', '/etc/app.d/deep'])
+        .script(what === 'a file' ? ['touch', '/etc/app.d/deep'] : ['link', '../tmp', '/etc/app.d/deep'])
+        .script(['exit', '3'])
+        .write(file);
+      const message = /^the guest could not be brought back.*\/etc\/app\.d\/deep\/conf: /;
+      const stuck = { code: 'AGENT_FAILED', message: expect.stringMatching(message) as string };
+      await expect(apply()).rejects.toMatchObject(stuck);
+      const [state = ''] = readdirSync(join(root, 'var/lib/ouassister'));
+      expect(readFileSync(join(root, 'var/lib/ouassister', state, 'b0.0'), 'utf8')).toBe('the only copy');
+
+      rmSync(join(root, 'etc/app.d/deep'));
+      const recover = spawnSync(agentProgram(), ['recover', '--root', root], { encoding: 'utf8' });
+      expect(recover.status).toBe(0);
+      expect(readFileSync(join(root, 'etc/app.d/deep/conf'), 'utf8')).toBe('the only copy');
+      expect(readdirSync(join(root, 'var/lib'))).toEqual(['dpkg']);
+    },
+  );
 
   test('because it was told to stop, whatever the script thinks of that', async () => {
     const plan = fullPlan(root).script(['sleep']);

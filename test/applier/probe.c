@@ -5,6 +5,9 @@
  *   …/exit CODE          says something on both outputs and exits with CODE
  *   …/sleep              ignores SIGTERM and sleeps for a minute
  *   …/touch FILE         makes FILE
+ *   …/rmdir DIRECTORY    removes it, as long as it is empty
+ *   …/link TARGET NAME   makes a symbolic link
+ *   …/write FILE TEXT    gives FILE that content
  *   …/lock FILE          takes FILE's lock as dpkg does, says "locked", waits until stdin ends
  *   …/dpkg ARG…          notes its arguments in /dpkg-called, and whether dpkg's lock is free
  *
@@ -59,6 +62,13 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (strcmp(what, "touch") == 0) return close(open(argv[2], O_CREAT | O_WRONLY, 0644));
+  if (strcmp(what, "rmdir") == 0) return rmdir(argv[2]) < 0;
+  if (strcmp(what, "link") == 0) return symlink(argv[2], argv[3]) < 0;
+  if (strcmp(what, "write") == 0) {
+    FILE *file = fopen(argv[2], "w");
+    fputs(argv[3], file);
+    return fclose(file);
+  }
   if (strcmp(what, "lock") == 0) {
     if (lock(argv[2]) < 0) return 1;
     puts("locked");
