@@ -1,5 +1,5 @@
 import type { Kernel } from '../kernel/kernel.js';
-import { hex, inconsistent } from '../kernel/lists.js';
+import { hashListEntries, hex, inconsistent } from '../kernel/lists.js';
 import type { StructView } from '../kernel/struct-view.js';
 
 /** NAME_MAX, and PATH_MAX / 2 for the number of names in a path. */
@@ -33,4 +33,16 @@ export function dentryPath(kernel: Kernel, address: bigint): string {
   }
   const deleted = names.length > 0 && first.pointer('d_hash_pprev') === 0n;
   return `/${names.reverse().join('/')}${deleted ? '//deleted' : ''}`;
+}
+
+/** Path within the file system of one of an inode's names, or undefined when none is cached. */
+export function inodePath(kernel: Kernel, inode: StructView<'inode'>): string | undefined {
+  for (const link of hashListEntries(kernel, inode.at('i_dentry'), 'names of a file')) {
+    const dentry = kernel.container('dentry', 'd_alias', link);
+    if (dentry.pointer('d_inode') !== inode.address)
+      throw inconsistent(`the dentry at ${hex(dentry.address)} is another inode's name`);
+    const isRoot = dentry.pointer('d_parent') === dentry.address;
+    if (isRoot || dentry.pointer('d_hash_pprev') !== 0n) return dentryPath(kernel, dentry.address);
+  }
+  return undefined;
 }

@@ -155,7 +155,7 @@ export interface KernelModule {
 export interface Mount {
   readonly id: number;
   readonly parentId: number;
-  readonly device: { readonly major: number; readonly minor: number };
+  readonly device: DeviceNumber;
   /** Path of the mount's root within its file system; not escaped, `//deleted` behind it as the kernel prints. */
   readonly root: string;
   /** As init sees it, from its own root; not escaped. */
@@ -170,6 +170,43 @@ export interface Mount {
   readonly propagation?: string;
   /** File system UUID in 8-4-4-4-12 form, or undefined when all zero. */
   readonly uuid: string | undefined;
+}
+
+/** A device number, st_dev of stat(2) in its two parts. */
+export interface DeviceNumber {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** A file of the guest by what tells it from any other. */
+export interface FileIdentity {
+  readonly device: DeviceNumber;
+  /** st_ino of stat(2). */
+  readonly inode: bigint;
+  /**
+   * As init sees it, not escaped. Absent when the kernel has no name of it cached, or none that init can reach.
+   */
+  readonly path?: string;
+}
+
+/** A lock that is held, as `/proc/locks` shows it (proc_locks(5)); leases are not among them. */
+export interface FileLock extends FileIdentity {
+  readonly kind: 'POSIX' | 'OFDLCK' | 'FLOCK';
+  readonly access: 'READ' | 'WRITE';
+  /** Who asked for it; undefined for an `OFDLCK`, which belongs to an open file. */
+  readonly pid: number | undefined;
+  /** First and last byte; 2^63 - 1 is the end of the file. */
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+/** A regular file or directory whose newest state may be in memory only. */
+export interface UnwrittenFile extends FileIdentity {
+  /**
+   * `data`: at least one page of its content is not on the disk, or on its way there. `metadata`: it waits for the
+   * write-back of its inode only. A journal may have brought that to the disk already.
+   */
+  readonly kind: 'data' | 'metadata';
 }
 
 /**
@@ -193,6 +230,13 @@ export interface Guest extends Disposable {
   modules(): readonly KernelModule[];
   mounts(): readonly Mount[];
   memInfo(): MemInfo;
+  /** The locks that are held on files, by CPU. */
+  fileLocks(): readonly FileLock[];
+  /**
+   * What waits for write-back on file systems that need a device, unlinked files left out. Not seen: changes that are
+   * only in a journal's running transaction (names in ext4's directories among them), and I/O past the page cache.
+   */
+  unwrittenFiles(): readonly UnwrittenFile[];
   /** Kernel command line, without a newline. */
   commandLine(): string;
   /** 8-4-4-4-12 text of `/proc/sys/kernel/random/boot_id`, or undefined when nothing has read it yet. */

@@ -2,6 +2,7 @@ import type { Kernel } from '../kernel/kernel.js';
 import { hex, inconsistent, listEntries, treeNodes } from '../kernel/lists.js';
 import type { StructView } from '../kernel/struct-view.js';
 import { dentryPath } from './dentries.js';
+import { deviceNumber } from './files.js';
 import type { Mount } from './guest.js';
 import { pathBelow, rootOf } from './paths.js';
 import { superOptions } from './super-options.js';
@@ -26,7 +27,6 @@ const MNT_UNBINDABLE = 0x2000;
 /** T_SHARED and T_UNBINDABLE of mnt_t_flags. */
 const T_SHARED = 1;
 const T_UNBINDABLE = 2;
-const minorBits = 20;
 
 /**
  * The mounts that init sees, in the order of its `/proc/1/mountinfo`: those of its mount namespace that are
@@ -64,14 +64,13 @@ function* namespaceMounts(kernel: Kernel, address: bigint): Generator<MountView>
 function describe(kernel: Kernel, mount: MountView, vfs: StructView<'vfsmount'>, mountPoint: string): Mount {
   const flags = vfs.uint('mnt_flags');
   const superBlock = kernel.view('super_block', vfs.pointer('mnt_sb'));
-  const device = superBlock.uint('s_dev');
   const type = kernel.text(kernel.view('file_system_type', superBlock.pointer('s_type')).pointer('name'));
   const subtype = superBlock.pointer('s_subtype');
   const source = mount.pointer('mnt_devname');
   return {
     id: mount.int('mnt_id'),
     parentId: kernel.view('mount', mount.pointer('mnt_parent')).int('mnt_id'),
-    device: { major: device >>> minorBits, minor: device & ((1 << minorBits) - 1) },
+    device: deviceNumber(superBlock.uint('s_dev')),
     root: dentryPath(kernel, vfs.pointer('mnt_root')),
     mountPoint,
     options: [

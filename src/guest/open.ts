@@ -2,8 +2,19 @@ import type { Kernel } from '../kernel/kernel.js';
 import { openKernel, type OpenKernelOptions } from '../kernel/open.js';
 import { cpusIn } from '../kernel/percpu.js';
 import type { PhysicalMemory } from '../memory/memory.js';
+import { readFileLocks } from './file-locks.js';
 import { readFileSystemTypes } from './filesystems.js';
-import type { FileSystemType, Guest, KernelModule, MemInfo, Mount, Process, Uts } from './guest.js';
+import type {
+  FileLock,
+  FileSystemType,
+  Guest,
+  KernelModule,
+  MemInfo,
+  Mount,
+  Process,
+  UnwrittenFile,
+  Uts,
+} from './guest.js';
 import { readLastPid, readNgroupsMax, readPidMax } from './limits.js';
 import { readMemInfo } from './meminfo.js';
 import { readModules } from './modules.js';
@@ -11,6 +22,7 @@ import { readMounts } from './mounts.js';
 import { readProcesses } from './processes.js';
 import { readSysctls } from './sysctls.js';
 import { readLoadAverage, readUptime, readWallClock } from './time.js';
+import { readUnwrittenFiles } from './unwritten.js';
 import { readUts } from './uts.js';
 import { uuidText } from './uuid.js';
 
@@ -62,6 +74,14 @@ class MemoryGuest implements Guest {
 
   memInfo(): MemInfo {
     return this.#once('memInfo', readMemInfo);
+  }
+
+  fileLocks(): readonly FileLock[] {
+    return this.#once('fileLocks', readFileLocks);
+  }
+
+  unwrittenFiles(): readonly UnwrittenFile[] {
+    return this.#once('unwrittenFiles', readUnwrittenFiles);
   }
 
   commandLine(): string {

@@ -178,7 +178,18 @@ export const structFields = {
   k_sigaction: { sa_handler: at('sa.sa_handler') },
   files_struct: { fdt: at('fdt') },
   fdtable: { max_fds: at('max_fds') },
-  file: { f_path: at('f_path') },
+  file: { f_path: at('f_path'), f_inode: at('f_inode') },
+  // what locks and leases share moved to struct file_lock_core (6.9)
+  file_lock: {
+    link: at('c.flc_link', 'fl_link'),
+    flags: at('c.flc_flags', 'fl_flags'),
+    type: at('c.flc_type', 'fl_type'),
+    pid: at('c.flc_pid', 'fl_pid'),
+    file: at('c.flc_file', 'fl_file'),
+    fl_start: at('fl_start'),
+    fl_end: at('fl_end'),
+  },
+  file_lock_list_struct: { hlist: at('hlist') },
   // the counters of limits became an array of their own (5.19)
   ucounts: { rlimit: optional('rlimit', 'ucount') },
   user_struct: { sigpending: optional('sigpending') },
@@ -237,6 +248,7 @@ export const structFields = {
     d_name_len: at('d_name.len'),
     d_inode: at('d_inode'),
     d_hash_pprev: at('d_hash.pprev'),
+    d_alias: at('d_u.d_alias'),
   },
   super_block: {
     s_dev: at('s_dev'),
@@ -247,6 +259,9 @@ export const structFields = {
     s_uuid: at('s_uuid'),
     s_fs_info: at('s_fs_info'),
     s_inodes: at('s_inodes'),
+    s_inodes_wb: at('s_inodes_wb'),
+    s_list: at('s_list'),
+    s_bdi: at('s_bdi'),
     s_blocksize: at('s_blocksize'),
   },
   shmem_sb_info: {
@@ -268,8 +283,25 @@ export const structFields = {
   },
   cgroup_root: { flags: at('flags') },
   hugetlbfs_sb_info: { hstate: at('hstate') },
-  inode: { i_mode: at('i_mode'), i_sb_list: at('i_sb_list'), i_mapping: at('i_mapping') },
-  address_space: { nrpages: at('nrpages') },
+  inode: {
+    i_mode: at('i_mode'),
+    i_sb: at('i_sb'),
+    i_ino: at('i_ino'),
+    i_nlink: at('i_nlink'),
+    i_sb_list: at('i_sb_list'),
+    i_io_list: at('i_io_list'),
+    i_wb_list: at('i_wb_list'),
+    i_dentry: at('i_dentry'),
+    i_mapping: at('i_mapping'),
+  },
+  address_space: { nrpages: at('nrpages'), page_flags: at('i_pages.xa_flags') },
+  backing_dev_info: { wb_list: at('wb_list') },
+  bdi_writeback: {
+    bdi_node: at('bdi_node'),
+    b_dirty: at('b_dirty'),
+    b_io: at('b_io'),
+    b_more_io: at('b_more_io'),
+  },
 
   pglist_data: { node_zones: at('node_zones'), nr_zones: at('nr_zones') },
   zone: {

@@ -49,7 +49,7 @@ export class Kernel {
     throw new OuaError(
       'KERNEL_UNSUPPORTED',
       `the kernel ${this.release} has no symbol ${name}`,
-      'report the kernel release; a kernel built with CONFIG_KALLSYMS_ALL has it',
+      'a kernel built with CONFIG_KALLSYMS_ALL has it; an old profile must be built again: ouassister profile build',
     );
   }
 
@@ -123,7 +123,7 @@ export class Kernel {
     throw new OuaError(
       'KERNEL_UNSUPPORTED',
       `the struct ${name} of the kernel ${this.release} has no ${field} that we know of`,
-      'report the kernel release',
+      'report the kernel release; an old profile must be built again: ouassister profile build',
     );
   }
 

@@ -26,6 +26,28 @@ export function* listEntries(kernel: Kernel, head: bigint, what: string): Genera
   }
 }
 
+/**
+ * The entries of a `struct hlist_head` list: addresses of the `struct hlist_node`s, each back link checked.
+ *
+ * @param what the list's name, for the error
+ */
+export function* hashListEntries(kernel: Kernel, head: bigint, what: string): Generator<bigint> {
+  let previous = head;
+  let at = kernel.pointer(head);
+  for (let count = 0; at !== 0n; count++) {
+    if (count >= maxEntries) throw inconsistent(`the list of ${what} at ${hex(head)} does not end`);
+    const node = kernel.read(at, 16);
+    // `pprev` is the address of the pointer that leads here: `first` or `next`, both the struct's first member.
+    if (node.readBigUInt64LE(8) !== previous)
+      throw inconsistent(
+        `the list of ${what} is torn at ${hex(at)}: its back link does not lead to ${hex(previous)}`,
+      );
+    yield at;
+    previous = at;
+    at = node.readBigUInt64LE(0);
+  }
+}
+
 /** The nodes of a red-black tree in order: addresses of the `struct rb_node`s. `root` is the tree's `struct rb_root`. */
 export function* treeNodes(kernel: Kernel, root: bigint, what: string): Generator<bigint> {
   // A tree of maxEntries nodes is at most 2·log2(n+1) deep.

@@ -72,6 +72,9 @@ export class StructView<S extends StructName> {
   }
 }
 
+const missingHint =
+  'build an old profile again: ouassister profile build; `ouassister profile check` lists all that is missing';
+
 /** A struct's layout with the window of bytes that holds every member we know. */
 export interface ReadLayout extends StructLayout {
   readonly start: number;
@@ -83,7 +86,7 @@ export function readLayout(name: string, layout: StructLayout | undefined): Read
     throw new OuaError(
       'KERNEL_UNSUPPORTED',
       `this kernel has no struct ${name} that its type information describes`,
-      'report the kernel release; `ouassister profile check` lists everything that is missing',
+      missingHint,
     );
   const members = Object.values(layout.members);
   const start = Math.min(...members.map(([offset]) => offset));
@@ -96,6 +99,6 @@ function missing(struct: string, field: string): never {
   throw new OuaError(
     'KERNEL_UNSUPPORTED',
     `this kernel's struct ${struct} has no ${field} that we know of`,
-    'report the kernel release; `ouassister profile check` lists everything that is missing',
+    missingHint,
   );
 }

@@ -19,6 +19,8 @@ export const optionalSymbols = [
   '__cpu_possible_mask',
   'nr_cpu_ids',
   'file_systems',
+  'file_lock_list',
+  'super_blocks',
   'modules',
   'saved_command_line',
   'sysctl_bootid',

@@ -45,6 +45,8 @@ function answers(guest: Guest): string {
     guest.modules(),
     guest.mounts(),
     guest.memInfo(),
+    guest.fileLocks(),
+    guest.unwrittenFiles(),
     [...guest.sysctls()],
   ];
   return JSON.stringify(all, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));

@@ -221,6 +221,8 @@ export function fixtureGuest(changes: Partial<Guest> = {}): Guest {
       },
     ],
     mounts: () => mounts,
+    fileLocks: () => [],
+    unwrittenFiles: () => [],
     memInfo: () => [
       ['MemTotal', 481288],
       ['Active(anon)', 184],
