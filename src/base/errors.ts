@@ -53,6 +53,8 @@ export const errorCodes = {
   DISK_DAMAGED: exitStatus.unsupportedGuest,
   GUEST_MISMATCH: exitStatus.unsupportedGuest,
   GUEST_BUSY: exitStatus.unsupportedGuest,
+  /** What the plan would be made from is in the guest's memory only, and not on its disk. */
+  GUEST_UNSYNCED: exitStatus.unsupportedGuest,
   GUEST_UNSUPPORTED: exitStatus.unsupportedGuest,
 
   UPDATE_FAILED: exitStatus.updateFailed,

@@ -19,12 +19,14 @@ import { ChangeCollector } from '../shadow/fs/collector.js';
 import { openShadowFs } from '../shadow/fs/open.js';
 import { readInShadow } from '../shadow/fs/read.js';
 import { mountShadowProc } from '../shadow/proc/mount.js';
+import { DiskFiles } from './disk-files.js';
 import { packageChanges, parseStatus, type InstalledPackage } from './dpkg-status.js';
 import type { PlannerListener } from './events.js';
-import { requireQuietDpkg } from './guest-state.js';
+import { requireNoDpkgLock, requireQuietDpkg } from './guest-state.js';
 import { guestIdentity } from './identity.js';
 import { Recorder } from './recorder.js';
 import { runCommand, type CommandEnd } from './run-command.js';
+import { UnwrittenData } from './unwritten-data.js';
 
 /** A status database of a very full system is some 20 MiB. */
 const maximumStatus = 256 << 20;
@@ -68,7 +70,7 @@ export interface PlanResult {
  * Plans an update of a suspended guest: runs the commands in the guest's shadow and writes down what they do.
  * Neither the disk nor the memory image is written to. Needs root.
  *
- * @throws OuaError what opening either image throws, `GUEST_MISMATCH`, `GUEST_BUSY`, `UPDATE_FAILED` when a
+ * @throws OuaError what opening either image throws, `GUEST_MISMATCH`, `GUEST_BUSY`, `GUEST_UNSYNCED`, `UPDATE_FAILED` when a
  *   command exits with anything but 0, `INTERRUPTED`, `DISK_FULL`. No plan file is left then.
  */
 export async function planUpdate(options: PlanOptions): Promise<PlanResult> {
@@ -109,7 +111,11 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
 
   emit({ type: 'phase', phase: 'shadow' });
   const shadow = stack.use(await openShadowFs({ disk, mounts: guest.mounts(), ...abortable }));
+  const files = new DiskFiles(shadow.layers, guest.mounts());
+  requireNoDpkgLock(shadow.root, guest, files);
   requireQuietDpkg(shadow.root, guest);
+  const unwritten = new UnwrittenData(guest, files);
+  unwritten.requireDatabases(shadow.root);
   const before = installedPackages(shadow.root);
   const writer = stack.use(
     PlanWriter.create(options.output, {
@@ -143,9 +149,12 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
 
   emit({ type: 'phase', phase: 'finish' });
   recorder.finish();
+  unwritten.requireTouched(recorder.touched);
   const packages = packageChanges(before, installedPackages(shadow.root));
   writer.packages(packages);
   for (const read of proc.reads()) writer.procRead(read);
+  const note = unwritten.note();
+  if (note) writer.note(note);
   if (proc.lost > 0)
     writer.note({ code: 'PROC_LOG_FULL', text: `${proc.lost} reads of /proc came too fast to be noted` });
   writer.finish();

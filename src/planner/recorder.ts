@@ -49,6 +49,11 @@ export class Recorder {
     return this.#steps;
   }
 
+  /** Paths that the plan changes, one character a byte (latin1). */
+  get touched(): ReadonlySet<string> {
+    return this.#touched;
+  }
+
   /** Handler for the tracer: called at each execve(2) of the update while the caller stands still. */
   async onExec(stop: ExecStop): Promise<ExecDecision> {
     // latin1 keeps every byte of a name that is not UTF-8.

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { suspendedGuest, type SuspendedGuest } from '../lab/suspended.js';
-import { Workbench, type CliResult, type ErrorDocument } from './support.js';
+import { expectRefusal, Workbench, type ErrorDocument } from './support.js';
 
 let guest: SuspendedGuest;
 let bench: Workbench;
@@ -13,17 +13,6 @@ beforeEach(() => {
   bench = new Workbench();
 });
 afterEach(() => bench[Symbol.dispose]());
-
-/** One line with a code, one with a hint, no stack, the documented status, nothing left. */
-function expectRefusal({ status, stdout, stderr }: CliResult, code: string, exitStatus: number): void {
-  const lines = stderr.trim().split('\n');
-  expect(lines.at(-2)).toMatch(new RegExp(`^error: .+ \\[${code}\\]$`));
-  expect(lines.at(-1)).toMatch(/^hint: .+/);
-  expect(stderr).not.toMatch(/^\s+at /m);
-  expect(stdout).toBe('');
-  expect(status).toBe(exitStatus);
-  expect(bench.leftovers()).toEqual([]);
-}
 
 const planOf = (disk: string, memory: string, ...command: string[]) =>
   bench.run('plan', '--disk', disk, '--memory', memory, '-o', bench.file('out.ouplan'), '--', ...command);
@@ -48,14 +37,14 @@ describe('plan', () => {
         ),
     ],
   ])('%s', async (_what, run) => {
-    expectRefusal(await run(), 'FILE_MISSING', 1);
+    expectRefusal(bench, await run(), 'FILE_MISSING', 1);
   });
 
   test('a truncated memory image', async () => {
     const memory = bench.file('memory.core');
     execFileSync('cp', ['--reflink=auto', guest.memory, memory]);
     truncateSync(memory, 100 << 20);
-    expectRefusal(await planOf(guest.disk, memory, 'true'), 'MEMORY_TRUNCATED', 4);
+    expectRefusal(bench, await planOf(guest.disk, memory, 'true'), 'MEMORY_TRUNCATED', 4);
   });
 
   test('a truncated disk', async () => {
@@ -63,25 +52,26 @@ describe('plan', () => {
     execFileSync('cp', ['--reflink=auto', guest.disk, disk]);
     truncateSync(disk, 8 << 20);
     const result = await planOf(disk, guest.memory, 'true');
-    expectRefusal(result, 'DISK_DAMAGED', 4);
+    expectRefusal(bench, result, 'DISK_DAMAGED', 4);
   });
 
   test('a file that is no memory image', async () => {
     const memory = bench.file('memory');
     writeFileSync(memory, 'not a memory image');
-    expectRefusal(await planOf(guest.disk, memory, 'true'), 'MEMORY_FORMAT', 4);
+    expectRefusal(bench, await planOf(guest.disk, memory, 'true'), 'MEMORY_FORMAT', 4);
   });
 
   test('a memory image of another guest', async () => {
     const disk = bench.file('other.raw');
     execFileSync('mke2fs', ['-q', '-t', 'ext4', disk, '64M'], { stdio: 'ignore' });
-    expectRefusal(await planOf(disk, guest.memory, 'true'), 'GUEST_MISMATCH', 4);
+    expectRefusal(bench, await planOf(disk, guest.memory, 'true'), 'GUEST_MISMATCH', 4);
   });
 
   test('a kernel whose type information was destroyed', async () => {
     const memory = bench.file('memory.core');
     writeFileSync(memory, withoutTypeInformation(readFileSync(guest.memory)));
-    expectRefusal(await bench.run('profile', 'build', '--memory', memory), 'GUEST_INCONSISTENT', 4);
+    const result = await bench.run('profile', 'build', '--memory', memory);
+    expectRefusal(bench, result, 'GUEST_INCONSISTENT', 4);
   });
 
   test('an image without a kernel', async () => {
@@ -90,7 +80,7 @@ describe('plan', () => {
     // Everything behind the ELF headers.
     bytes.fill(0, 1 << 16);
     writeFileSync(memory, bytes);
-    expectRefusal(await bench.run('inspect', '--memory', memory), 'KERNEL_NOT_FOUND', 4);
+    expectRefusal(bench, await bench.run('inspect', '--memory', memory), 'KERNEL_NOT_FOUND', 4);
   });
 
   test('a full disk', async () => {
@@ -102,7 +92,7 @@ describe('plan', () => {
         ...['plan', '--disk', guest.disk, '--memory', guest.memory, '-o', `${small}/out.ouplan`],
         ...['--', 'dd', 'if=/dev/urandom', 'of=/root/big', 'bs=1M', 'count=16'],
       );
-      expectRefusal(result, 'DISK_FULL', 1);
+      expectRefusal(bench, result, 'DISK_FULL', 1);
       expect(execFileSync('ls', ['-A', small], { encoding: 'utf8' })).toBe('');
     } finally {
       execFileSync('umount', [small]);
@@ -111,13 +101,13 @@ describe('plan', () => {
 
   test('an update that fails offline', async () => {
     const result = await planOf(guest.disk, guest.memory, 'apt-get', '-y', 'install', 'no-such-package');
-    expectRefusal(result, 'UPDATE_FAILED', 7);
+    expectRefusal(bench, result, 'UPDATE_FAILED', 7);
     expect(result.stderr).toContain('Unable to locate package no-such-package');
   });
 
   test('no command', async () => {
     const result = await bench.run('plan', '--disk', guest.disk, '--memory', guest.memory);
-    expectRefusal(result, 'USAGE', 2);
+    expectRefusal(bench, result, 'USAGE', 2);
   });
 });
 
@@ -150,7 +140,7 @@ describe('a guest that is in the middle of package work', () => {
       status.replace('Status: install ok installed', 'Status: install ok half-configured'),
     );
     const result = await planOf(disk, guest.memory, 'true');
-    expectRefusal(result, 'GUEST_BUSY', 4);
+    expectRefusal(bench, result, 'GUEST_BUSY', 4);
     expect(result.stderr).toContain('half-configured');
   });
 });
@@ -163,13 +153,13 @@ describe('show', () => {
   ] as const)('%s', async (_what, content, code, status) => {
     const path = bench.file('x.ouplan');
     if (content !== undefined) writeFileSync(path, content);
-    expectRefusal(await bench.run('show', path), code, status);
+    expectRefusal(bench, await bench.run('show', path), code, status);
   });
 
   test('a plan of a newer format', async () => {
     const path = bench.file('future.ouplan');
     cpSync('test/plan/fixtures/format-99.sqlite', path);
-    expectRefusal(await bench.run('show', path), 'PLAN_NEWER', 6);
+    expectRefusal(bench, await bench.run('show', path), 'PLAN_NEWER', 6);
   });
 
   test('with --json the error is the document', async () => {
@@ -186,7 +176,7 @@ describe('the command line', () => {
   test.each([[['nonsense']], [[]], [['show']], [['plan', '--nonsense']], [['apply', 'x']]])(
     '%j is used wrongly',
     async (args) => {
-      expectRefusal(await bench.run(...args), 'USAGE', 2);
+      expectRefusal(bench, await bench.run(...args), 'USAGE', 2);
     },
   );
 

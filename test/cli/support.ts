@@ -73,6 +73,22 @@ export class Workbench implements Disposable {
   }
 }
 
+/** One line with a code, one with a hint, no stack, the documented status, nothing left. */
+export function expectRefusal(
+  bench: Workbench,
+  { status, stdout, stderr }: CliResult,
+  code: string,
+  exitStatus: number,
+): void {
+  const lines = stderr.trim().split('\n');
+  expect(lines.at(-2)).toMatch(new RegExp(`^error: .+ \\[${code}\\]$`));
+  expect(lines.at(-1)).toMatch(/^hint: .+/);
+  expect(stderr).not.toMatch(/^\s+at /m);
+  expect(stdout).toBe('');
+  expect(status).toBe(exitStatus);
+  expect(bench.leftovers()).toEqual([]);
+}
+
 /** Every process with its arguments and environment, where we may see them. */
 function processes(): { pid: string; text: string }[] {
   return readdirSync('/proc')

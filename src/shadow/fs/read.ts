@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readdirSync, readlinkSync, readSync, realpathSync } from 'node:fs';
 import { OuaError } from '../../base/errors.js';
 import { check, loadShim, ShimError } from '../../native/shim.js';
 
@@ -13,6 +13,19 @@ export function openInShadow(root: string, path: string): number | undefined {
   const descriptor = loadShim().oua_open_in_root(root, path);
   if (descriptor < 0 && absent.has(new ShimError(path, -descriptor).code)) return undefined;
   return check(`open ${path} in the guest's tree`, descriptor);
+}
+
+/** The path of the guest without symbolic links; undefined when nothing is there. */
+export function resolveInShadow(root: string, path: string): Buffer | undefined {
+  const descriptor = openInShadow(root, path);
+  if (descriptor === undefined) return undefined;
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`, 'buffer').subarray(
+      Buffer.byteLength(realpathSync(root)),
+    );
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /**
