@@ -3,16 +3,22 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { OuaError } from '../base/errors.js';
 import { version } from '../base/installation.js';
-import { applyCommand } from './apply.js';
 import { register } from './command.js';
-import { doctorCommand } from './doctor.js';
-import { inspectCommand } from './inspect.js';
 import { printError } from './output.js';
-import { planCommand } from './plan.js';
-import { profileCommand } from './profile.js';
-import { showCommand } from './show.js';
+
+/** Each command's module is loaded when it is needed: most need only a part of the program. */
+const commands = {
+  plan: async (parser: Parser) => register(parser, (await import('./plan.js')).planCommand),
+  show: async (parser: Parser) => register(parser, (await import('./show.js')).showCommand),
+  apply: async (parser: Parser) => register(parser, (await import('./apply.js')).applyCommand),
+  inspect: async (parser: Parser) => register(parser, (await import('./inspect.js')).inspectCommand),
+  profile: async (parser: Parser) => register(parser, (await import('./profile.js')).profileCommand),
+  doctor: async (parser: Parser) => register(parser, (await import('./doctor.js')).doctorCommand),
+};
+type Parser = Parameters<typeof register>[0];
 
 const words = hideBin(process.argv);
+const named = Object.entries(commands).filter(([name]) => words.includes(name));
 
 let parser = yargs(words)
   .scriptName('ouassister')
@@ -30,12 +36,7 @@ let parser = yargs(words)
   .fail((message: string | undefined, error: Error | undefined) => {
     throw error ?? new OuaError('USAGE', message ?? 'unknown usage', 'see `ouassister --help`');
   });
-parser = register(parser, planCommand);
-parser = register(parser, showCommand);
-parser = register(parser, applyCommand);
-parser = register(parser, inspectCommand);
-parser = register(parser, profileCommand);
-parser = register(parser, doctorCommand);
+for (const [, add] of named.length > 0 ? named : Object.entries(commands)) parser = await add(parser);
 
 try {
   await parser.parseAsync();
