@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { OuaError } from '../base/errors.js';
+import { errnoOf, exitStatus, OuaError } from '../base/errors.js';
 import { version } from '../base/installation.js';
 import { register } from './command.js';
 import { printError } from './output.js';
@@ -16,6 +16,12 @@ const commands = {
   doctor: async (parser: Parser) => register(parser, (await import('./doctor.js')).doctorCommand),
 };
 type Parser = Parameters<typeof register>[0];
+
+// Whoever reads our output may have seen enough (`| head`): that is no failure.
+process.stdout.on('error', (error) => {
+  if (errnoOf(error) !== 'EPIPE') throw error;
+  process.exit(exitStatus.done);
+});
 
 const words = hideBin(process.argv);
 const named = Object.entries(commands).filter(([name]) => words.includes(name));
