@@ -41,7 +41,7 @@ const agentEvent = z.union([
     message: z.string().optional(),
     /** New directories that were not taken back because scripts had put something into them. */
     left: paths.optional(),
-    /** How many scripts ran: what they did to the running system is not taken back. */
+    /** How many scripts were started: only what they did to the plan's own paths is taken back. */
     scripts: z.number().int().nonnegative(),
   }),
 ]);
@@ -95,11 +95,44 @@ export function endError(end: AgentEnd): OuaError {
       `the guest could not be brought back to its old files: ${what}`,
       'the old files are kept in /var/lib/ouassister in the guest; apply again to try once more',
     );
-  const scripts = end.scripts > 0 ? '; what scripts did beyond files is not undone' : '';
   const left = end.left?.length ? `; left in place: ${end.left.slice(0, 5).join(', ')}` : '';
   return new OuaError(
     end.code === 'INTERRUPTED' ? 'INTERRUPTED' : 'ROLLED_BACK',
-    `${what}; the guest has its old files back${scripts}${left}`,
-    end.code === 'SCRIPT_FAILED' ? "see the script's output above" : 'see the message, then plan again',
+    `${what}; ${end.scripts > 0 ? undoneBut(end.scripts) : 'the guest has its old files back'}${left}`,
+    end.scripts > 0
+      ? "see the scripts' output; check what they changed beyond the plan's paths, then plan again"
+      : 'see the message, then plan again',
   );
+}
+
+const undoneBut = (scripts: number): string =>
+  `the plan's own paths are as they were; ${scripts} ${scripts === 1 ? 'script' : 'scripts'} had been started, ` +
+  'and what they did to other files and to the running system is not undone';
+
+/**
+ * The error for an agent that ended without saying how.
+ *
+ * @param restored whether a later run found its state and took its changes back: only that tells of a rollback
+ * @param last what it reported last
+ */
+export function cutOffError(restored: boolean, last: AgentEvent | undefined): OuaError {
+  const known = last ? `the last that it reported is ${describe(last)}` : 'it reported nothing';
+  if (restored)
+    return new OuaError(
+      'ROLLED_BACK',
+      `the agent was killed, ${known}; the plan's own paths are as they were, ` +
+        'and what scripts did to other files and to the running system is not undone',
+      'plan again from a new suspend',
+    );
+  return new OuaError(
+    'AGENT_FAILED',
+    `the agent ended without saying how, ${known}; no state of it is left in the guest: ` +
+      'it had not begun to change anything, or had brought the guest back, or had applied the plan to its end',
+    "compare the packages' versions in the guest (dpkg -l) with those of the plan (show)",
+  );
+}
+
+function describe(event: AgentEvent): string {
+  if (event.event === 'step') return `step ${event.step} (${event.kind}, ${event.status})`;
+  return event.event === 'phase' ? `the end of the phase '${event.phase}'` : `'${event.event}'`;
 }

@@ -42,12 +42,16 @@ export async function applyToVm(
     throw error;
   }
   const started = performance.now();
-  await qmp.execute('cont');
-  onEvent({ event: 'resumed' });
   try {
+    await qmp.execute('cont');
+    onEvent({ event: 'resumed' });
     await replay(delivery);
   } catch (error) {
-    throw stillIsolated(error, isolation.networks);
+    if (delivery.started) throw stillIsolated(error, isolation.networks);
+    // It is what it was at the suspend, only that it runs.
+    await isolation.lift();
+    onEvent({ event: 'network-restored' });
+    throw error;
   }
   const onlineSeconds = (performance.now() - started) / 1000;
   await isolation.lift();

@@ -20,7 +20,7 @@ export class Answer<T> {
           new OuaError(
             'VM_UNREACHABLE',
             `${what} was not answered within ${timeoutMs / 1000} s`,
-            'check that the VM is running and that no other client holds its socket',
+            'look at the VM, then try again',
           ),
         ),
       timeoutMs,

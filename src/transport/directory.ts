@@ -23,8 +23,15 @@ export class DirectoryTransport implements Transport {
 
   deliver(stream: string): Promise<Delivery> {
     const program = agentProgram();
+    let started = false;
     return Promise.resolve({
-      run: (command, signal) => runAgent(program, this.#directory, command, stream, signal),
+      get started() {
+        return started;
+      },
+      run: (command, signal) => {
+        started = true;
+        return runAgent(program, this.#directory, command, stream, signal);
+      },
       [Symbol.asyncDispose]: () => Promise.resolve(),
     });
   }

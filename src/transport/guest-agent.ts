@@ -228,6 +228,11 @@ export class GuestAgent implements Disposable {
     }
   }
 
+  /** Whether the connection is lost for good. */
+  get gone(): boolean {
+    return this.#gone !== undefined;
+  }
+
   [Symbol.dispose](): void {
     this.#socket?.[Symbol.dispose]();
     this.#fail(new OuaError('VM_UNREACHABLE', `the connection to ${this.path} was closed`, 'connect again'));
@@ -255,7 +260,7 @@ export class GuestAgent implements Disposable {
     if (!result.success) {
       this.#synchronised = false;
       throw new OuaError(
-        'VM_REFUSED',
+        'VM_UNREACHABLE',
         `the guest agent's answer to ${command} is not one: ${JSON.stringify(line.slice(0, 80))}`,
         'check that this is the guest agent socket of the VM',
       );

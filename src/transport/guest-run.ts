@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { throwIfAborted } from '../base/abort.js';
 import { OuaError } from '../base/errors.js';
 import type { GuestAgent, GuestCommand } from './guest-agent.js';
 import type { AgentCommand } from './transport.js';
@@ -12,18 +13,35 @@ const pollMs = { first: 20, most: 200 };
 const maxLineLength = 1 << 20;
 const environment = ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL=C.UTF-8'];
 
-/** The disk with the agent on it, mounted in the guest; disposing of it unmounts it. */
+/** How long the guest may give no sign, while the agent runs, until it is given up. */
+const silenceMs = 600_000;
+
+/** The disk with the agent on it, mounted in the guest; disposing of it unmounts it, unless the agent may still run. */
 export class GuestRun implements AsyncDisposable {
   readonly #agent: GuestAgent;
+  readonly #serial: string;
+  readonly #silenceMs: number;
   #runs = 0;
+  #started = false;
+  #running = false;
 
-  private constructor(agent: GuestAgent) {
+  private constructor(agent: GuestAgent, serial: string, silence: number) {
     this.#agent = agent;
+    this.#serial = serial;
+    this.#silenceMs = silence;
   }
 
-  /** Waits until the guest has found the disk with this serial number, and mounts it. */
-  static async mount(agent: GuestAgent, serial: string): Promise<GuestRun> {
-    const run = new GuestRun(agent);
+  /**
+   * Waits until the guest has found the disk with this serial number, and mounts it.
+   *
+   * @param options `silenceMs`: how long the guest may give no sign during a run, 10 minutes when left out
+   */
+  static async mount(
+    agent: GuestAgent,
+    serial: string,
+    options: { readonly silenceMs?: number } = {},
+  ): Promise<GuestRun> {
+    const run = new GuestRun(agent, serial, options.silenceMs ?? silenceMs);
     const [disk] = await Promise.all([
       findDisk(agent, serial),
       run.#must({ path: '/bin/mkdir', args: ['-p', '-m', '700', mountPoint] }),
@@ -32,34 +50,91 @@ export class GuestRun implements AsyncDisposable {
     return run;
   }
 
+  /** Whether the agent was started, as far as that can be known: a start without an answer counts as one. */
+  get started(): boolean {
+    return this.#started;
+  }
+
+  /** Whether an agent was started whose end was not seen. */
+  get running(): boolean {
+    return this.#running;
+  }
+
   /** As {@link Delivery.run}. */
   async *run(command: AgentCommand, signal?: AbortSignal): AsyncGenerator<string> {
+    throwIfAborted(signal);
     const report = `${folder}/report-${this.#runs++}`;
-    const stream = command === 'apply' ? ['--stream', `${mountPoint}/stream`] : [];
-    const pid = await this.#agent.start({
-      path: `${mountPoint}/agent`,
-      args: [command, ...stream, '--report', report],
-      env: environment,
-    });
+    const pid = await this.#start(command, report);
     const tail = new ReportTail(this.#agent, report);
     let asked = false;
+    let lastSign = Date.now();
     for (let pause = pollMs.first; ; pause = Math.min(pause * 1.2, pollMs.most)) {
-      if (signal?.aborted && !asked) {
-        asked = true;
-        await this.#must({ path: '/bin/kill', args: ['-TERM', String(pid)] });
+      try {
+        if (signal?.aborted && !asked) {
+          await this.#askToStop(pid);
+          asked = true;
+        }
+        if (this.#running && (await this.#ended(pid))) this.#running = false;
+        await tail.read();
+        lastSign = Date.now();
+      } catch (error) {
+        this.#bear(error, lastSign);
+        await sleep(pause);
+        continue;
       }
-      const ended = await this.#ended(pid);
-      const lines = await tail.read();
+      const lines = tail.take();
       yield* lines;
-      if (ended) return;
+      // What was read after its end is all that it said.
+      if (!this.#running) return;
       if (lines.length > 0) pause = pollMs.first;
       else await sleep(pause);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#running) return;
     await this.#must({ path: '/bin/umount', args: [mountPoint] });
     await this.#must({ path: '/bin/rm', args: ['-r', folder] });
+  }
+
+  async #start(command: AgentCommand, report: string): Promise<number> {
+    const before = this.#started;
+    const stream = command === 'apply' ? ['--stream', `${mountPoint}/stream`] : [];
+    const args = [command, ...stream, '--report', report];
+    this.#started = this.#running = true;
+    try {
+      return await this.#agent.start({ path: `${mountPoint}/agent`, args, env: environment });
+    } catch (error) {
+      if (!isRefusal(error)) throw this.#leftRunning(error);
+      this.#started = before;
+      this.#running = false;
+      throw error;
+    }
+  }
+
+  /** Lets a guest that is too busy to answer be asked again, for as long as there is hope. */
+  #bear(error: unknown, lastSign: number): void {
+    const silent = error instanceof OuaError && error.code === 'VM_UNREACHABLE' && !this.#agent.gone;
+    if (!silent || Date.now() - lastSign > this.#silenceMs) throw this.#leftRunning(error);
+  }
+
+  #leftRunning(error: unknown): unknown {
+    if (!this.#running || !(error instanceof OuaError)) return error;
+    return new OuaError(
+      error.code,
+      `${error.message}; the agent may still run in the guest, its disk ${this.#serial} stays plugged in`,
+      `look for ${mountPoint}/agent in the guest; when it has ended: umount ${mountPoint} there, device_del ${this.#serial} over QMP`,
+      { cause: error },
+    );
+  }
+
+  /** An agent that has ended meanwhile can't be asked, and needs not. */
+  async #askToStop(pid: number): Promise<void> {
+    try {
+      await this.#agent.run({ path: '/bin/kill', args: ['-TERM', String(pid)], env: environment });
+    } catch (error) {
+      absent(error);
+    }
   }
 
   /** The guest agent forgets its children when it is restarted by the update itself: look for the process then. */
@@ -67,9 +142,9 @@ export class GuestRun implements AsyncDisposable {
     try {
       return (await this.#agent.execute('guest-exec-status', { pid })).exited;
     } catch (error) {
-      if (!(error instanceof OuaError) || error.code !== 'VM_REFUSED') throw error;
-      const name = await this.#agent.readFile(`/proc/${pid}/comm`, 64).catch(() => Buffer.alloc(0));
-      return name.toString().trim() !== 'agent';
+      absent(error);
+      const name = await this.#agent.readFile(`/proc/${pid}/comm`, 64).catch(absent);
+      return name?.toString().trim() !== 'agent';
     }
   }
 
@@ -110,8 +185,12 @@ async function virtioDisks(agent: GuestAgent): Promise<string[]> {
   return partitions.match(/\bvd[a-z]+$/gm) ?? [];
 }
 
+function isRefusal(error: unknown): boolean {
+  return error instanceof OuaError && error.code === 'VM_REFUSED';
+}
+
 function absent(error: unknown): undefined {
-  if (error instanceof OuaError && error.code === 'VM_REFUSED') return undefined;
+  if (isRefusal(error)) return undefined;
   throw error;
 }
 
@@ -124,45 +203,52 @@ class ReportTail {
   #taken = 0;
   #skip = 0;
   #rest = Buffer.alloc(0);
+  #lines: string[] = [];
 
   constructor(agent: GuestAgent, path: string) {
     this.#agent = agent;
     this.#path = path;
   }
 
-  async read(): Promise<string[]> {
-    try {
-      const lines: string[] = [];
-      for (let eof = false; !eof;) {
-        if (this.#handle === undefined) await this.#open();
-        const part = await this.#agent.execute('guest-file-read', { handle: this.#handle, count: 1 << 20 });
-        lines.push(...this.#take(Buffer.from(part['buf-b64'], 'base64')));
+  /** Whole lines that were read and not taken yet. */
+  take(): string[] {
+    return this.#lines.splice(0);
+  }
+
+  /** Reads to the present end. A file that is not there yet is an empty one. */
+  async read(): Promise<void> {
+    let handle = this.#handle;
+    // Whatever happens to a read, its answer may be lost: the next one is by a new handle.
+    this.#handle = undefined;
+    for (let eof = false; !eof;) {
+      handle ??= await this.#open();
+      if (handle === undefined) return;
+      const part = await this.#agent.execute('guest-file-read', { handle, count: 1 << 20 }).catch(absent);
+      // The guest agent was restarted and knows the handle no more.
+      if (part === undefined) handle = undefined;
+      else {
+        this.#keep(Buffer.from(part['buf-b64'], 'base64'));
         eof = part.eof || part.count === 0;
       }
-      return lines;
-    } catch (error) {
-      // Not there yet, or the guest agent was restarted and knows the handle no more.
-      this.#handle = absent(error);
-      return [];
     }
+    this.#handle = handle;
   }
 
-  async #open(): Promise<void> {
-    this.#handle = await this.#agent.execute('guest-file-open', { path: this.#path, mode: 'r' });
+  async #open(): Promise<number | undefined> {
     this.#skip = this.#taken;
+    return this.#agent.execute('guest-file-open', { path: this.#path, mode: 'r' }).catch(absent);
   }
 
-  #take(data: Buffer): string[] {
+  #keep(data: Buffer): void {
     const skipped = Math.min(this.#skip, data.length);
     this.#skip -= skipped;
     const fresh = data.subarray(skipped);
     this.#taken += fresh.length;
     this.#rest = Buffer.concat([this.#rest, fresh]);
     const end = this.#rest.lastIndexOf(0x0a) + 1;
-    const lines = this.#rest.subarray(0, end).toString().split('\n').slice(0, -1);
+    this.#lines.push(...this.#rest.subarray(0, end).toString().split('\n').slice(0, -1));
     this.#rest = Buffer.from(this.#rest.subarray(end));
     if (this.#rest.length > maxLineLength)
       throw new OuaError('AGENT_FAILED', 'the agent in the guest says too much', 'look into the guest');
-    return lines;
   }
 }

@@ -40,14 +40,19 @@ export class QemuTransport implements Transport {
     const image = await buildImage(folder, agentProgram(), stream, signal);
     // 20 characters at most: the serial number of a virtio disk.
     const serial = `oua-${randomBytes(8).toString('hex')}`;
-    resources.use(await plugDisk(this.#qmp, image, serial));
-    const held = resources.move();
     let guest: GuestRun | undefined;
+    const disk = await plugDisk(this.#qmp, image, serial);
+    // Pulled from under a running agent, it would be the end of that, half way.
+    resources.defer(async () => (guest?.running ? undefined : disk[Symbol.asyncDispose]()));
+    const held = resources.move();
     const open = async (): Promise<GuestRun> => {
       const agent = held.use(await GuestAgent.connect(this.#guestAgent, { timeoutMs: wakeUpMs, signal }));
       return (guest = held.use(await GuestRun.mount(agent, serial)));
     };
     return {
+      get started() {
+        return guest?.started ?? false;
+      },
       run: async function* (command, runSignal) {
         yield* (guest ?? (await open())).run(command, runSignal);
       },

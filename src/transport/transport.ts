@@ -5,7 +5,7 @@
 export interface Transport {
   /**
    * Brings the agent and the stream within the guest's reach. Disposing of the delivery takes all of it
-   * away again; the guest's changed files stay.
+   * away again, unless the agent may still run; the guest's changed files stay.
    *
    * @param stream path of the replay stream on the host
    */
@@ -16,6 +16,8 @@ export interface Transport {
 export type AgentCommand = 'apply' | 'recover';
 
 export interface Delivery extends AsyncDisposable {
+  /** Whether the agent was ever started: before that the guest is untouched. */
+  readonly started: boolean;
   /**
    * Runs the agent and yields what it reports, line by line, as it comes. Ends with the agent, however
    * that ends: a report without its last line is one of an agent that was killed.

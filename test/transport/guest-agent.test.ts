@@ -164,7 +164,7 @@ describe('GuestAgent', () => {
   test('an answer of another shape is refused, not believed', async () => {
     await using server = await agent((_request, say) => say({ return: { pid: '1; rm -rf /' } }));
     using client = await GuestAgent.connect(server.path);
-    await expect(client.run({ path: '/bin/true' })).rejects.toMatchObject({ code: 'VM_REFUSED' });
+    await expect(client.run({ path: '/bin/true' })).rejects.toMatchObject({ code: 'VM_UNREACHABLE' });
   });
 
   test('an abort ends the wait for an agent; a lost connection fails every call', async () => {
