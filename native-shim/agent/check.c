@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hash.h"
@@ -92,11 +93,24 @@ static int check_line(struct bytes expected, const char *path, const char *what)
   return fail("WRONG_GUEST", path, "%s is '%.128s', the plan is for '%.128s'", what, found, expected.data);
 }
 
+#define RESUME_MAX_MS (600u * 1000) /* a replay begins when the guest goes on, give or take a slow start */
+
+/* A guest of the same boot that has run since the suspend is another one; so is one of an earlier suspend. */
+static int check_uptime(uint64_t planned) {
+  struct timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  uint64_t uptime = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+  if (uptime >= planned && uptime - planned <= RESUME_MAX_MS) return 0;
+  return fail("WRONG_GUEST", "/proc/uptime", "the guest is up for %llu s, the plan is for the suspend at %llu s",
+              (unsigned long long)uptime / 1000, (unsigned long long)planned / 1000);
+}
+
 int check_identity(const struct stream *stream, bool live) {
   if (check_line(stream->identity.machine_id, "/etc/machine-id", "the machine id") < 0) return -1;
   if (!live) return 0;
   if (check_line(stream->identity.banner, "/proc/version", "the kernel") < 0) return -1;
-  return check_line(stream->identity.boot_id, "/proc/sys/kernel/random/boot_id", "the boot id");
+  if (check_line(stream->identity.boot_id, "/proc/sys/kernel/random/boot_id", "the boot id") < 0) return -1;
+  return check_uptime(stream->identity.uptime);
 }
 
 /* ---- preconditions ---- */

@@ -12,7 +12,7 @@ int locks_renew(void);
 int database_lock_release(void);
 int database_lock_take(void);
 
-/* The guest is the planned one; `live` also that it has not been booted since. */
+/* The guest is the planned one; `live` also that it goes on from the planned suspend. */
 int check_identity(const struct stream *stream, bool live);
 int check_preconditions(const struct stream *stream);
 /* Notes the volumes that the plan changes and sees that they can take it. */

@@ -50,6 +50,7 @@ struct identity {
   struct bytes boot_id;
   struct bytes machine_id;
   struct bytes banner;
+  uint64_t uptime; /* milliseconds of CLOCK_BOOTTIME at the suspend */
 };
 
 struct precondition {

@@ -49,7 +49,11 @@ export function writeStream(plan: PlanReader, path: string): StreamLayout {
   const contents = new ContentLayout(plan);
   const { guest } = plan.header;
   records.add(record.identity, (body) =>
-    body.text(guest.bootId).text(guest.machineId).text(guest.banner.trimEnd()),
+    body
+      .text(guest.bootId)
+      .text(guest.machineId)
+      .text(guest.banner.trimEnd())
+      .u64(Math.floor(guest.uptime * 1000)),
   );
   for (const [at, precondition] of plan.preconditions())
     records.add(record.precondition, (body) => addPrecondition(body, at, precondition));

@@ -22,6 +22,8 @@ export interface GuestIdentity {
   readonly rootUuid: string | undefined;
   /** Seconds since the epoch, by the guest's clock, at the suspend. */
   readonly suspendedAt: number;
+  /** Seconds since its boot at the suspend, time spent asleep included (clock_gettime(2), `CLOCK_BOOTTIME`). */
+  readonly uptime: number;
 }
 
 export type ChangeOrder = 'log' | 'phases';

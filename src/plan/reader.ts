@@ -209,6 +209,7 @@ export class PlanReader implements Disposable {
         machineId: row.machine_id ?? undefined,
         rootUuid: row.root_uuid ?? undefined,
         suspendedAt: row.suspended_at,
+        uptime: row.uptime,
       },
       policy: row.policy,
       order: row.change_order,

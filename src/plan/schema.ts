@@ -34,7 +34,8 @@ export const tables = {
     boot_id TEXT,
     machine_id TEXT,
     root_uuid TEXT,
-    suspended_at REAL NOT NULL
+    suspended_at REAL NOT NULL,
+    uptime REAL NOT NULL
   ) STRICT`,
   command: `CREATE TABLE command (
     number INTEGER PRIMARY KEY,
@@ -182,6 +183,7 @@ export const rows = {
     machine_id: text.nullable(),
     root_uuid: text.nullable(),
     suspended_at: z.number(),
+    uptime: z.number().nonnegative(),
   }),
   command: z.object({ number: int, exit_status: int, seconds: z.number() }),
   package: z.object({

@@ -242,6 +242,7 @@ export class PlanWriter implements AsyncDisposable {
       machine_id: header.guest.machineId ?? null,
       root_uuid: header.guest.rootUuid ?? null,
       suspended_at: header.guest.suspendedAt,
+      uptime: header.guest.uptime,
     });
   }
 

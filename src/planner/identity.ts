@@ -19,5 +19,6 @@ export function guestIdentity(guest: Guest, machineId: Buffer | undefined): Gues
     machineId: id !== undefined && machineIdText.test(id) ? id : undefined,
     rootUuid: guest.mounts().findLast((mount) => mount.mountPoint === '/')?.uuid,
     suspendedAt: guest.wallClock(),
+    uptime: guest.uptime().up,
   };
 }

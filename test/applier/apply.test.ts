@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -16,10 +17,12 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
 import { applyPlan, type ApplyEvent } from '../../src/applier/apply.js';
+import { writeStream } from '../../src/applier/stream.js';
 import { runTool } from '../../src/base/command.js';
+import { PlanReader } from '../../src/plan/reader.js';
 import { agentProgram } from '../../src/transport/agent-program.js';
 import { fullPlan, PlanBuilder } from './plans.js';
 import { makeGuest, snapshot, xattrs } from './tree.js';
@@ -203,6 +206,32 @@ describe('a plan that does not fit', () => {
   test('is refused by another guest', async () => {
     await fullPlan(root).write(file, { machineId: 'f'.repeat(32) });
     await refuses('WRONG_GUEST', /machine id is '0123/);
+  });
+
+  test('is refused by the same guest at another moment', async () => {
+    copyFileSync(agentProgram(), join(root, 'agent'));
+    mkdirSync(join(root, 'dev'));
+    await runTool('mount', ['--bind', '/dev', join(root, 'dev')]);
+    try {
+      // A guest that runs, not a directory: its uptime is this machine's.
+      const run = async (since: number) => {
+        const guest = { banner: '', bootId: undefined, uptime: uptime() + since };
+        await new PlanBuilder().files().write(file, guest);
+        rmSync(join(root, 'stream'), { force: true });
+        using plan = PlanReader.open(file);
+        writeStream(plan, join(root, 'stream'));
+        rmSync(file);
+        return spawnSync('chroot', [root, '/agent', 'apply', '--stream', '/stream'], { encoding: 'utf8' })
+          .stdout;
+      };
+      expect(await run(60)).toMatch(
+        /"refused","code":"WRONG_GUEST".*is up for \d+ s, the plan is for the suspend/,
+      );
+      expect(await run(-660)).toMatch(/"refused","code":"WRONG_GUEST"/);
+      expect(await run(-5)).toMatch(/"status":"applied"/);
+    } finally {
+      await runTool('umount', [join(root, 'dev')]);
+    }
   });
 
   test.each([

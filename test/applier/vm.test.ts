@@ -48,6 +48,7 @@ async function writePlan(path: string, exit: number, bootId?: string): Promise<s
     banner: await original.inside('proc-version'),
     bootId: bootId ?? (await original.inside('boot_id')).trim(),
     machineId: (await original.inside('machine-id')).trim(),
+    uptime: Number.parseFloat(await original.inside('proc-uptime')),
   });
 }
 

@@ -129,6 +129,7 @@ export const samplePlan: PlanData = {
       machineId: '0123456789abcdef0123456789abcdef',
       rootUuid: undefined,
       suspendedAt: 1_700_000_000.5,
+      uptime: 86_400.25,
     },
     policy: 'defer',
     order: 'log',
