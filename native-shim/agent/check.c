@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "expected.h"
 #include "hash.h"
 #include "paths.h"
 #include "report.h"
@@ -148,6 +149,7 @@ static int check_at(const struct place *place, const struct precondition *it) {
   if (!look(place->parent, place->name, &status) && errno) return fail_errno("PLAN_STALE", it->path, "can't be looked at");
   if ((status.st_mode & S_IFMT) != (it->mode & S_IFMT))
     return fail("PLAN_STALE", it->path, "there is %s, the plan knows %s", type_name(status.st_mode), type_name(it->mode));
+  expect_found(it, &status);
   if (it->mode == 0) return 0;
   if (status.st_mode != it->mode)
     return fail("PLAN_STALE", it->path, "the mode is %04o, the plan knows %04o", status.st_mode & 07777, it->mode & 07777);
@@ -164,7 +166,10 @@ static int check_precondition(const struct precondition *it) {
     close_place(&place);
     return result;
   }
-  if (errno == ENOENT && it->mode == 0) return 0;
+  if (errno == ENOENT && it->mode == 0) {
+    expect_found(it, &(struct stat){0});
+    return 0;
+  }
   if (errno == ENOENT) return fail("PLAN_STALE", it->path, "there is nothing, the plan knows %s", type_name(it->mode));
   return fail_errno("PLAN_STALE", it->path, "a directory above it is none any more");
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "directories.h"
+#include "expected.h"
 #include "metadata.h"
 #include "names.h"
 #include "paths.h"
@@ -165,7 +166,8 @@ static int remove_name(const struct place *place, const struct change *change, i
   return renameat(place->parent, place->name, state, names->backup);
 }
 
-static int make_change(const struct change *change, const struct names *names, struct path_list *kept) {
+static int make_change(const struct stream *stream, const struct change *change, const struct names *names,
+                       struct path_list *kept, struct path_list *overwrote) {
   struct volume *volume = volume_of(change->path, false);
   struct place place;
   if (!volume) return -1;
@@ -173,9 +175,11 @@ static int make_change(const struct change *change, const struct names *names, s
     if (change->kind == RECORD_REMOVE && errno == ENOENT) return 0;
     return fail_errno("AGENT_FAILED", change->path, "its directory can't be reached");
   }
+  if (is_unexpected(stream, change->path, &place)) path_list_add(overwrote, change->path);
   int result = change->kind == RECORD_REMOVE ? remove_name(&place, change, volume->state, names, kept)
                                              : put(&place, change, volume->state, names);
   int error = errno;
+  if (result == 0) expect_made(change, &place);
   close_place(&place);
   errno = error;
   return result < 0 ? fail_errno("AGENT_FAILED", change->path, "can't be changed") : 0;
@@ -192,12 +196,12 @@ static int set_directory_time(const struct change *change) {
   return result < 0 && errno != ENOENT ? -1 : 0;
 }
 
-int files_apply(const struct stream *stream, uint32_t number, struct path_list *kept) {
+int files_apply(const struct stream *stream, uint32_t number, struct path_list *kept, struct path_list *overwrote) {
   const struct step *step = &stream->steps[number];
   for (uint32_t c = 0; c < step->change_count; c++) {
     struct names names = names_of(number, c);
     if (stop_requested()) return fail("INTERRUPTED", "", "stopped");
-    if (make_change(&step->changes[c], &names, kept) < 0) return -1;
+    if (make_change(stream, &step->changes[c], &names, kept, overwrote) < 0) return -1;
   }
   for (uint32_t c = 0; c < step->change_count; c++)
     if (is_directory_put(&step->changes[c]) && set_directory_time(&step->changes[c]) < 0)

@@ -17,8 +17,9 @@ int files_stage(const struct stream *stream);
 
 /*
  * Makes one step's changes. A directory that is to go but holds something that the plan does not know stays,
- * as with dpkg, and is added to `kept`. 0, or -1 after fail().
+ * as with dpkg, and is added to `kept`; a path where a script had put another content than the plan knew is
+ * changed all the same, and added to `overwrote`. 0, or -1 after fail().
  */
-int files_apply(const struct stream *stream, uint32_t step, struct path_list *kept);
+int files_apply(const struct stream *stream, uint32_t step, struct path_list *kept, struct path_list *overwrote);
 
 #endif

@@ -81,9 +81,9 @@ static int run_program(const struct stream *stream, uint32_t number, unsigned ti
 }
 
 static int run_files(const struct stream *stream, uint32_t number) {
-  struct path_list kept = {0};
+  struct path_list kept = {0}, overwrote = {0};
   double started = clock_seconds();
-  int result = files_apply(stream, number, &kept) < 0 ? -1 : locks_renew();
+  int result = files_apply(stream, number, &kept, &overwrote) < 0 ? -1 : locks_renew();
   report_begin("step");
   report_integer("step", number);
   report_text("kind", "files", 5);
@@ -91,8 +91,10 @@ static int run_files(const struct stream *stream, uint32_t number) {
   report_text("status", result == 0 ? "ok" : "failed", result == 0 ? 2 : 6);
   report_integer("changes", stream->steps[number].change_count);
   report_list("kept", kept.paths, kept.count);
+  report_list("overwrote", overwrote.paths, overwrote.count);
   report_end();
   path_list_free(&kept);
+  path_list_free(&overwrote);
   return result;
 }
 

@@ -31,6 +31,8 @@ export interface ApplyResult {
   readonly scripts: readonly ScriptResult[];
   /** Directories that the update would have removed but that hold something. */
   readonly kept: readonly string[];
+  /** Paths at which scripts had put another content than the plan knew, before the plan changed them again. */
+  readonly overwritten: readonly string[];
   /** From the guest's first instruction to the last change being safe on its disk. */
   readonly onlineSeconds: number;
   /** From the call to its return. */
@@ -69,6 +71,7 @@ export async function applyPlan(path: string, options: ApplyOptions): Promise<Ap
     steps: layout.steps,
     scripts: log.scripts,
     kept: log.kept,
+    overwritten: log.overwritten,
     onlineSeconds,
     totalSeconds: (performance.now() - started) / 1000,
   };

@@ -15,6 +15,7 @@ export interface ScriptResult {
 export class ReplayLog {
   readonly scripts: ScriptResult[] = [];
   readonly kept: string[] = [];
+  readonly overwritten: string[] = [];
   end: AgentEnd | undefined;
   /** The last event before the end of a run that gave none. */
   last: AgentEvent | undefined;
@@ -32,7 +33,10 @@ export class ReplayLog {
     if (event.event === 'end') this.end = event;
     if (event.event === 'recovered') this.recovered.set(event.plan, event.status);
     if (event.event === 'phase' && event.phase === 'commit') this.committed = true;
-    if (event.event === 'step' && event.kind === 'files') this.kept.push(...event.kept);
+    if (event.event === 'step' && event.kind === 'files') {
+      this.kept.push(...event.kept);
+      this.overwritten.push(...event.overwrote);
+    }
     if (event.event === 'step' && event.kind !== 'files' && event.status !== 'failed')
       this.scripts.push({
         step: event.step,

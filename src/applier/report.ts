@@ -16,6 +16,8 @@ const agentEvent = z.union([
     changes: z.number().int().nonnegative(),
     /** Directories that were to go but hold something that the plan does not know. */
     kept: paths,
+    /** Paths at which a script had put another content than the plan knew: it is gone. */
+    overwrote: paths,
   }),
   z.object({
     event: z.literal('step'),

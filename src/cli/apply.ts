@@ -74,6 +74,7 @@ function printResult(result: ApplyResult): void {
       ['online', `${result.onlineSeconds.toFixed(1)} s`],
       ['in all', `${result.totalSeconds.toFixed(1)} s`],
       ...result.kept.map((path): [string, string] => ['kept, not empty', path]),
+      ...result.overwritten.map((path): [string, string] => ["overwrote a script's", path]),
     ],
   );
 }

@@ -125,6 +125,22 @@ describe('a plan that fits', () => {
     expect(readdirSync(join(root, 'srv'))).toEqual([]);
   });
 
+  test('tells which files of scripts it has overwritten', async () => {
+    const plan = new PlanBuilder();
+    const app = (content: string) => plan.file('/etc/app.conf', content, { mode: 0o640, gid: 33 });
+    await plan
+      .expect(root, '/usr/bin/tool', '/etc/app.conf', '/srv/new')
+      .files(app('planned'), plan.file('/srv/same', 'same'))
+      .script(['write', '/etc/app.conf', "a script's"])
+      .script(['write', '/srv/same', 'same'])
+      .script(['write', '/srv/new', 'new'])
+      .files(plan.file('/usr/bin/tool', 'new tool'), app('planned later'))
+      .files(plan.file('/srv/same', 'other'), plan.remove('/srv/new'), app('at last'))
+      .write(file);
+    expect((await apply()).overwritten).toEqual(['/etc/app.conf', '/srv/new']);
+    expect(readFileSync(join(root, 'etc/app.conf'), 'utf8')).toBe('at last');
+  });
+
   test('can be applied once', async () => {
     await fullPlan(root).write(file);
     await apply();

@@ -2,7 +2,16 @@ import { replay, ReplayLog } from '../../src/applier/replay.js';
 import type { Delivery } from '../../src/transport/transport.js';
 
 const plan = 'a'.repeat(64);
-const step = { event: 'step', step: 3, kind: 'files', seconds: 0, status: 'ok', changes: 1, kept: [] };
+const step = {
+  event: 'step',
+  step: 3,
+  kind: 'files',
+  seconds: 0,
+  status: 'ok',
+  changes: 1,
+  kept: [],
+  overwrote: [],
+};
 const commit = { event: 'phase', phase: 'commit', seconds: 0 };
 const recovered = { event: 'end', status: 'recovered', scripts: 0 };
 const found = (status: string, digest = plan) => ({ event: 'recovered', plan: digest, status, left: [] });

@@ -1,0 +1,21 @@
+/*
+ * What the plan knows to be at the paths that it changes: at first by its preconditions, then by its own
+ * changes. Scripts in between may write there too; a change that puts their content away is to be told.
+ */
+#ifndef OUA_AGENT_EXPECTED_H
+#define OUA_AGENT_EXPECTED_H
+
+#include <sys/stat.h>
+
+#include "paths.h"
+#include "stream.h"
+
+/* A precondition that holds; `status` is what was found, st_mode 0 for nothing. */
+void expect_found(const struct precondition *it, const struct stat *status);
+/* A change that was made. */
+void expect_made(const struct change *change, const struct place *place);
+
+/* Whether something with another content than the expected one is there. What can't be read counts as that. */
+bool is_unexpected(const struct stream *stream, const char *path, const struct place *place);
+
+#endif
