@@ -66,6 +66,32 @@ test('scripts run in a clean environment that dpkg has added to', async () => {
   }
 });
 
+test('either way through the native boundary gives the same plan', async () => {
+  const command = ['sh', '-c', 'dpkg -i /var/local/archive/*.deb'];
+  const [koffi, ffiRs] = await Promise.all(
+    ['koffi', 'ffi-rs'].map(async (backend) => {
+      const output = bench.file(`${backend}.ouplan`);
+      const args = ['plan', '--disk', guest.disk, '--memory', guest.memory, '-o', output, '--', ...command];
+      const { exitCode, stderr } = await bench.start(args, { OUASSISTER_FFI: backend });
+      expect({ backend, exitCode, stderr: exitCode === 0 ? '' : stderr }).toEqual({
+        backend,
+        exitCode: 0,
+        stderr: '',
+      });
+      const { scripts } = await bench.document<{ scripts: Script[] }>('show', output, '--scripts', '--json');
+      const { files } = await bench.document<{ files: { path: string; action: string }[] }>(
+        'show',
+        output,
+        '--files',
+        '--json',
+      );
+      return { scripts, files: files.map(({ path, action }) => `${action} ${path}`) };
+    }),
+  );
+  expect(koffi!.scripts.length).toBeGreaterThan(2);
+  expect(ffiRs).toEqual(koffi);
+});
+
 test('a finished plan is not overwritten', async () => {
   const before = await sha256OfFile(plan);
   const images = ['--disk', guest.disk, '--memory', guest.memory];

@@ -33,11 +33,11 @@ export class Workbench implements Disposable {
     return join(this.folder, name);
   }
 
-  start(args: readonly string[]) {
+  start(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
     return execa(process.execPath, [program, ...args], {
       stdin: 'ignore',
       reject: false,
-      env: { TMPDIR: this.scratch, NO_COLOR: '1' },
+      env: { TMPDIR: this.scratch, NO_COLOR: '1', ...environment },
     });
   }
 
