@@ -150,7 +150,8 @@ function offsetsAt(region: Buffer, start: number, count: number, baseAt: number)
   return { offsets, relativeBase, absolutePercpu: (offsets.at(-1) as number) < 0 };
 }
 
-function nextName(names: Uint8Array, at: number): number {
+/** Where the name behind the one at `at` begins. */
+export function nextName(names: Uint8Array, at: number): number {
   const length = names[at] ?? 0;
   // "big" symbols: 73bbb94466fd (6.1)
   return length & 0x80 ? at + 2 + ((length & 0x7f) | ((names[at + 1] ?? 0) << 7)) : at + 1 + length;

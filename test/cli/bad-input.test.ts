@@ -1,5 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { expandName, findKallsyms, nextName } from '../../src/kernel/kallsyms-find.js';
+import { alignedBanners } from '../../src/kernel/locate.js';
+import { openMemory } from '../../src/memory/open.js';
 import { suspendedGuest, type SuspendedGuest } from '../lab/suspended.js';
 import { expectRefusal, Workbench, type ErrorDocument } from './support.js';
 
@@ -65,6 +77,13 @@ describe('plan', () => {
     const disk = bench.file('other.raw');
     execFileSync('mke2fs', ['-q', '-t', 'ext4', disk, '64M'], { stdio: 'ignore' });
     expectRefusal(bench, await planOf(disk, guest.memory, 'true'), 'GUEST_MISMATCH', 4);
+  });
+
+  test('a kernel without BTF', async () => {
+    const memory = bench.file('memory.core');
+    execFileSync('cp', ['--reflink=auto', guest.memory, memory]);
+    renameSymbol(memory, '__start_BTF');
+    expectRefusal(bench, await bench.run('profile', 'build', '--memory', memory), 'KERNEL_NO_BTF', 4);
   });
 
   test('a kernel whose type information was destroyed', async () => {
@@ -193,4 +212,27 @@ function withoutTypeInformation(memory: Buffer): Buffer {
   for (let at = memory.indexOf(magic); at >= 0; at = memory.indexOf(magic, at))
     memory.fill(0, at, at + magic.length);
   return memory;
+}
+
+/**
+ * Gives one symbol of the kernel in an image another name, in place: a kernel that was built without it does
+ * not have the name either.
+ */
+function renameSymbol(path: string, symbol: string): void {
+  using memory = openMemory(path);
+  const [hit] = alignedBanners(memory);
+  const start = hit!.physical - (hit!.physical % 4096);
+  const { names, tokens } = findKallsyms(memory, start, start + (64 << 20))!;
+  let at = 0;
+  // The type letter comes first.
+  while (at < names.length && expandName(names, tokens, at).slice(1) !== symbol) at = nextName(names, at);
+  // The entry with its neighbours stands once in the image.
+  const entry = Buffer.from(names.subarray(at - 32, nextName(names, at)));
+  const bytes = readFileSync(path);
+  const found = bytes.indexOf(entry);
+  expect(found).toBeGreaterThan(0);
+  const last = found + entry.length - 1;
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.from([bytes[last]! ^ 1]), 0, 1, last);
+  closeSync(file);
 }
