@@ -12,6 +12,7 @@
 #include "expected.h"
 #include "hash.h"
 #include "paths.h"
+#include "process.h"
 #include "report.h"
 #include "volume.h"
 
@@ -182,7 +183,7 @@ int check_preconditions(const struct stream *stream) {
 
 /* ---- space ---- */
 
-#define SPARE_BYTES (2u << 20) /* the journal, scripts' output, directories that grow */
+#define SPARE_BYTES (2u << 20) /* the journal, directories that grow */
 
 static int check_volume(const struct volume *volume) {
   struct statvfs status;
@@ -204,7 +205,15 @@ static int check_volume(const struct volume *volume) {
 
 int check_space(const struct stream *stream) {
   /* The one that holds the agent's own files comes first. */
-  if (!volume_of(STATE_ROOT, true)) return -1;
+  size_t length;
+  int lib = open_ancestor("/var/lib", true, &length);
+  if (lib >= 0) close(lib);
+  if (lib < 0 || length != strlen("/var/lib"))
+    return fail("GUEST_UNSUPPORTED", "/var/lib", "it is not a directory, or lies behind a symbolic link");
+  struct volume *first = volume_of(STATE_ROOT, true);
+  if (!first) return -1;
+  /* The records, and as much again for the times and names of directories; a script's output. */
+  first->bytes += 2 * stream->raw_size + SCRIPT_OUTPUT_MAX;
   for (size_t s = 0; s < stream->step_count; s++)
     for (uint32_t c = 0; c < stream->steps[s].change_count; c++) {
       const struct change *change = &stream->steps[s].changes[c];

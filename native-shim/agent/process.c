@@ -56,17 +56,30 @@ static void run_child(const char *path, char *const argv[], char *const environm
   _exit(127);
 }
 
-static void keep_output(int fd, struct outcome *outcome) {
+static size_t read_tail(int fd, char tail[OUTPUT_MAX]) {
   struct stat status;
-  if (fstat(fd, &status) < 0) return;
+  if (fstat(fd, &status) < 0) return 0;
   off_t start = status.st_size > OUTPUT_MAX ? status.st_size - OUTPUT_MAX : 0;
-  outcome->output = malloc(OUTPUT_MAX);
-  if (!outcome->output) abort();
-  ssize_t got = pread(fd, outcome->output, OUTPUT_MAX, start);
-  outcome->output_size = got < 0 ? 0 : (size_t)got;
+  ssize_t got = pread(fd, tail, OUTPUT_MAX, start);
+  return got < 0 ? 0 : (size_t)got;
 }
 
-static void wait_for(pid_t child, unsigned timeout, struct outcome *outcome) {
+static void keep_output(int fd, struct outcome *outcome) {
+  outcome->output = malloc(OUTPUT_MAX);
+  if (!outcome->output) abort();
+  outcome->output_size = read_tail(fd, outcome->output);
+}
+
+/* No limit of the process: that would hold for every file that a script writes. All writers append. */
+static void bound_output(int fd) {
+  static char tail[OUTPUT_MAX];
+  struct stat status;
+  if (fstat(fd, &status) < 0 || status.st_size <= SCRIPT_OUTPUT_MAX) return;
+  size_t size = read_tail(fd, tail);
+  if (ftruncate(fd, 0) == 0 && write(fd, tail, size) < 0) errno = 0;
+}
+
+static void wait_for(pid_t child, int output, unsigned timeout, struct outcome *outcome) {
   double end = clock_seconds() + timeout;
   int status;
   struct timespec moment = {.tv_nsec = 200 * 1000 * 1000};
@@ -80,6 +93,7 @@ static void wait_for(pid_t child, unsigned timeout, struct outcome *outcome) {
       killed = kill(-child, SIGKILL) == 0 || kill(child, SIGKILL) == 0;
     }
     take_signal(&moment);
+    bound_output(output);
   }
   outcome->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -92,7 +106,7 @@ int process_run(const char *path, char *const argv[], char *const environment[],
   pid_t child = fork();
   if (child == 0) run_child(path, argv, environment, cwd, output);
   if (child > 0) {
-    wait_for(child, timeout, outcome);
+    wait_for(child, output, timeout, outcome);
     keep_output(output, outcome);
   }
   int result = child < 0 ? fail_errno("AGENT_FAILED", path, "can't be started") : 0;

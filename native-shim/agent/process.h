@@ -8,6 +8,9 @@
 void process_setup(int null_fd);
 bool stop_requested(void);
 
+/* When a script has said more than this, only the last part is kept. */
+#define SCRIPT_OUTPUT_MAX (4u << 20)
+
 struct outcome {
   int exit_status; /* as a shell has it: 128 + signal */
   bool timed_out;

@@ -89,9 +89,16 @@ static int keeping_times(int directory, int (*action)(int directory, const char 
   return result;
 }
 
+/* All of the path: state that lies elsewhere would not be found again. ENOTDIR when it is not made of directories. */
 static int open_directory(const char *path) {
-  int place = open_ancestor(path, true, NULL);
+  size_t length;
+  int place = open_ancestor(path, true, &length);
   if (place < 0) return -1;
+  if (length != strlen(path)) {
+    close(place);
+    errno = ENOTDIR;
+    return -1;
+  }
   int fd = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   close(place);
   return fd;

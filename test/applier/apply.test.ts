@@ -141,6 +141,12 @@ describe('a plan that fits', () => {
     expect(readFileSync(join(root, 'etc/app.conf'), 'utf8')).toBe('at last');
   });
 
+  test('keeps the end of what a script says, and not all of it on the disk', async () => {
+    await new PlanBuilder().script(['flood']).write(file);
+    const { scripts } = await apply();
+    expect(scripts[0]?.output).toMatch(/a line of words\nbounded\n$/);
+  });
+
   test('can be applied once', async () => {
     await fullPlan(root).write(file);
     await apply();
@@ -319,6 +325,13 @@ describe('a plan that does not fit', () => {
     await apply();
   });
 
+  test('is refused where the place for its state is behind a symbolic link', async () => {
+    renameSync(join(root, 'var/lib'), join(root, 'srv/lib'));
+    symlinkSync('../srv/lib', join(root, 'var/lib'));
+    await fullPlan(root).write(file);
+    await refuses('GUEST_UNSUPPORTED', /^\/var\/lib: it is not a directory, or lies behind a symbolic link/);
+  });
+
   test('is refused where there is no space for it, or none to write', async () => {
     await runTool('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', join(root, 'srv')]);
     try {
@@ -329,6 +342,20 @@ describe('a plan that does not fit', () => {
       await refuses('GUEST_UNSUPPORTED', /^\/srv: it is mounted read-only/);
     } finally {
       await runTool('umount', [join(root, 'srv')]);
+    }
+  });
+
+  test('is refused where its own records would not fit', async () => {
+    await runTool('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', join(root, 'var/lib')]);
+    try {
+      const plan = new PlanBuilder();
+      // A long link target each: the records are large, the files are not.
+      const link = (at: number) =>
+        plan.put(`/srv/l${at}`, 'symlink', { mode: 0o777, target: Buffer.alloc(4000, 'x') });
+      await plan.files(...Array.from({ length: 400 }, (_, at) => link(at))).write(file);
+      await refuses('DISK_FULL', /^\/var\/lib: \d MiB are needed/);
+    } finally {
+      await runTool('umount', [join(root, 'var/lib')]);
     }
   });
 });

@@ -8,6 +8,7 @@
  *   …/rmdir DIRECTORY    removes it, as long as it is empty
  *   …/link TARGET NAME   makes a symbolic link
  *   …/write FILE TEXT    gives FILE that content
+ *   …/flood              says 6 MiB, waits a moment and says whether all of it is still kept
  *   …/lock FILE          takes FILE's lock as dpkg does, says "locked", waits until stdin ends
  *   …/dpkg ARG…          notes its arguments in /dpkg-called, and whether dpkg's lock is free
  *
@@ -62,6 +63,17 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (strcmp(what, "touch") == 0) return close(open(argv[2], O_CREAT | O_WRONLY, 0644));
+  if (strcmp(what, "flood") == 0) {
+    struct stat output;
+    for (int i = 0; i < 6 << 16; i++) puts("a line of words");
+    fflush(stdout);
+    do {
+      usleep(50000);
+      fstat(1, &output);
+    } while (output.st_size > 4 << 20);
+    puts("bounded");
+    return 0;
+  }
   if (strcmp(what, "rmdir") == 0) return rmdir(argv[2]) < 0;
   if (strcmp(what, "link") == 0) return symlink(argv[2], argv[3]) < 0;
   if (strcmp(what, "write") == 0) {
