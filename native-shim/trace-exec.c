@@ -170,6 +170,8 @@ void exec_done(struct run *run, struct tracee *tracee, pid_t former_tid) {
   struct tracee *former = former_tid == tracee->tid ? NULL : tracee_find(run, former_tid);
   if (former) take_over(run, tracee, former);
   tracee_end_vfork(run, tracee);
+  /* It may have been named while this call was under way already. */
+  if (tracee->arm_next) tracee->armed = true;
   tracee->at_exit = tracee->arm_next = tracee->arming = tracee->in_vfork = false;
   tracee->tgid = tracee->tid;
   tracee->ns_pid = 0;
