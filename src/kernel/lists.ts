@@ -10,10 +10,27 @@ export const maxEntries = 1 << 18;
  *
  * @param what the list's name, for the error
  */
-export function* listEntries(kernel: Kernel, head: bigint, what: string): Generator<bigint> {
+export function listEntries(kernel: Kernel, head: bigint, what: string): Generator<bigint> {
+  return linked(kernel, head, head, what);
+}
+
+/**
+ * The entries of a `struct hlist_head` list: addresses of the `struct hlist_node`s, each back link checked.
+ *
+ * @param what the list's name, for the error
+ */
+export function hashListEntries(kernel: Kernel, head: bigint, what: string): Generator<bigint> {
+  return linked(kernel, head, 0n, what);
+}
+
+/**
+ * Both kinds of list have the next link first and the back link second; a `pprev` is the address of the pointer
+ * that leads here, which is the first member of what is before. They differ in what the last link holds: `end`.
+ */
+function* linked(kernel: Kernel, head: bigint, end: bigint, what: string): Generator<bigint> {
   let previous = head;
   let at = kernel.pointer(head);
-  for (let count = 0; at !== head; count++) {
+  for (let count = 0; at !== end; count++) {
     if (count >= maxEntries) throw inconsistent(`the list of ${what} at ${hex(head)} does not end`);
     const link = kernel.read(at, 16);
     if (link.readBigUInt64LE(8) !== previous)
@@ -23,28 +40,6 @@ export function* listEntries(kernel: Kernel, head: bigint, what: string): Genera
     yield at;
     previous = at;
     at = link.readBigUInt64LE(0);
-  }
-}
-
-/**
- * The entries of a `struct hlist_head` list: addresses of the `struct hlist_node`s, each back link checked.
- *
- * @param what the list's name, for the error
- */
-export function* hashListEntries(kernel: Kernel, head: bigint, what: string): Generator<bigint> {
-  let previous = head;
-  let at = kernel.pointer(head);
-  for (let count = 0; at !== 0n; count++) {
-    if (count >= maxEntries) throw inconsistent(`the list of ${what} at ${hex(head)} does not end`);
-    const node = kernel.read(at, 16);
-    // `pprev` is the address of the pointer that leads here: `first` or `next`, both the struct's first member.
-    if (node.readBigUInt64LE(8) !== previous)
-      throw inconsistent(
-        `the list of ${what} is torn at ${hex(at)}: its back link does not lead to ${hex(previous)}`,
-      );
-    yield at;
-    previous = at;
-    at = node.readBigUInt64LE(0);
   }
 }
 
