@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { interrupted } from '../base/abort.js';
 import { exitStatus, OuaError } from '../base/errors.js';
 import { enterPrivateMountNamespace } from '../sandbox/private-mounts.js';
 import { printError } from './output.js';
@@ -69,7 +70,7 @@ async function guarded(
   const controller = new AbortController();
   const onSignal = () => {
     if (controller.signal.aborted) process.exit(exitStatus.interrupted);
-    controller.abort(new OuaError('INTERRUPTED', 'interrupted', 'run it again when you are ready'));
+    controller.abort(interrupted(undefined));
   };
   try {
     // Before we catch signals: one that is caught and not yet told to us would be lost when we run anew.
