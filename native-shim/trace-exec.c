@@ -39,6 +39,11 @@ static struct tracee *held(int32_t handle, int32_t tid, int32_t stop) {
   return tracee && tracee->state == TRACEE_HELD && tracee->stop == stop ? tracee : NULL;
 }
 
+static bool is_gone(pid_t tid) {
+  unsigned long message;
+  return ptrace(PTRACE_GETEVENTMSG, tid, NULL, &message) < 0 && errno == ESRCH;
+}
+
 /* Lets the exec go; its exit is wanted, because only that tells of a failure. */
 static void go(struct tracee *tracee) {
   tracee->exec_asked = tracee->at_exit = true;
@@ -89,16 +94,20 @@ static int aim_at(struct tracee *tracee, const uint8_t *path, int32_t length) {
   return error;
 }
 
+static int redirect(struct tracee *tracee, const uint8_t *path, int32_t length) {
+  tracee->program_name = copy_name(path, length);
+  if (!tracee->program_name) return -EINVAL;
+  tracee->program = open_in_root(tracee->tid, tracee->program_name, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+  return tracee->program < 0 ? tracee->program : aim_at(tracee, path, length);
+}
+
 int32_t oua_trace_exec_redirect(int32_t handle, int32_t tid, int32_t stop, const uint8_t *path,
                                 int32_t length) {
   struct tracee *tracee = held(handle, tid, stop);
   if (!tracee) return -ESRCH;
-  tracee->program_name = copy_name(path, length);
-  if (!tracee->program_name) return -EINVAL;
-  tracee->program = open_in_root(tid, tracee->program_name, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-  if (tracee->program < 0) return tracee->program;
-  int error = aim_at(tracee, path, length);
-  if (error) return error;
+  int error = redirect(tracee, path, length);
+  /* Of one that was killed meanwhile, by another thread's exec for one, anything may be missing. */
+  if (error) return is_gone(tid) ? -ESRCH : error;
   tracee->redirected = true;
   go(tracee);
   return 0;
@@ -143,11 +152,6 @@ static bool program_is(pid_t tid, int program) {
   snprintf(path, sizeof path, "/proc/%d/exe", (int)tid);
   return stat(path, &runs) == 0 && fstat(program, &decided) == 0 && runs.st_dev == decided.st_dev &&
          runs.st_ino == decided.st_ino;
-}
-
-static bool is_gone(pid_t tid) {
-  unsigned long message;
-  return ptrace(PTRACE_GETEVENTMSG, tid, NULL, &message) < 0 && errno == ESRCH;
 }
 
 /* After an exec by another thread than the leader, that thread lives on under the leader's number. */
