@@ -25,7 +25,7 @@ int arch_read_call(pid_t tid, struct call *call) {
   if (error) return error;
   if (info.op != PTRACE_SYSCALL_INFO_SECCOMP) return -EINVAL;
   call->arch = info.arch;
-  call->answer = (uint16_t)info.seccomp.ret_data;
+  call->row = (uint16_t)info.seccomp.ret_data;
   call->pointer_size = info.arch == AUDIT_ARCH_I386 || (info.seccomp.nr & X32_BIT) ? 4 : 8;
   for (int i = 0; i < 6; i++) call->args[i] = info.seccomp.args[i];
   return 0;

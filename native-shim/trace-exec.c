@@ -15,28 +15,116 @@
 #define RED_ZONE 128u
 #define OPEN_TRIES 64
 
-void exec_stop(struct run *run, struct tracee *tracee) {
-  const struct call *call = &tracee->call;
+/* The name that the kernel puts into AT_EXECFN, fs/exec.c alloc_bprm. */
+static char *kernel_name(const char *path, int directory) {
+  char name[PATH_MAX + 24];
+  if (directory == AT_FDCWD || path[0] == '/') return strdup(path);
+  snprintf(name, sizeof name, "/dev/fd/%d%s%s", directory, path[0] ? "/" : "", path);
+  return strdup(name);
+}
+
+static struct exec *exec_new(int32_t stop) {
+  struct exec *exec = calloc(1, sizeof *exec);
+  if (!exec) return NULL;
+  exec->stop = stop;
+  exec->program = -1;
+  return exec;
+}
+
+void exec_free(struct exec *exec) {
+  if (!exec) return;
+  if (exec->program >= 0) close(exec->program);
+  event_free(&exec->record);
+  free(exec->name);
+  free(exec);
+}
+
+static void add_text(struct record *record, const char *text) { event_add_string(record, text, strlen(text)); }
+
+/* Where execve(2) and execveat(2) have their arguments. */
+struct exec_arguments {
+  int directory;
+  uint64_t path, argv, environment;
+};
+
+static struct exec_arguments arguments_of(const struct call *call) {
   bool at = call->answer == OUA_ANSWER_EXECVEAT;
   const uint64_t *args = call->args + (at ? 1 : 0);
+  return (struct exec_arguments){at ? (int32_t)(uint32_t)call->args[0] : AT_FDCWD, args[0], args[1], args[2]};
+}
+
+/* The event that is told once the exec is over. */
+static int prepare_event(struct tracee *tracee, const struct place *place, uint64_t argv) {
+  struct exec *exec = tracee->exec;
+  struct oua_trace_event event = {.tid = tracee->tgid, .other = tracee->parent, .status = exec->stop};
+  event_begin(&exec->record, &event);
+  add_text(&exec->record, place->path);
+  add_text(&exec->record, place->absolute);
+  return event_add_strings(&exec->record, tracee->tid, argv, tracee->call.pointer_size);
+}
+
+static int hold(struct run *run, struct tracee *tracee, const struct place *place,
+                const struct exec_arguments *arguments) {
+  struct record record;
+  event_begin(&record, &(struct oua_trace_event){
+                           .kind = OUA_TRACE_EXEC_STOP,
+                           .tid = tracee->tid,
+                           .other = tracee->tgid,
+                           .status = tracee->exec->stop,
+                           .args = {tracee->parent, arguments->directory},
+                       });
+  add_text(&record, place->path);
+  add_text(&record, place->absolute);
+  add_text(&record, place->cwd);
+  add_text(&record, place->root);
+  add_text(&record, place->base);
+  int error = event_add_strings(&record, tracee->tid, arguments->argv, tracee->call.pointer_size);
+  if (!error)
+    error = event_add_strings(&record, tracee->tid, arguments->environment, tracee->call.pointer_size);
+  if (error) {
+    event_free(&record);
+    return error;
+  }
   tracee->state = TRACEE_HELD;
-  tracee->stop = ++run->last_stop;
-  run_add_event(run,
-                (struct oua_trace_event){
-                    .kind = OUA_TRACE_EXEC_STOP,
-                    .tid = tracee->tid,
-                    .other = tracee->tgid,
-                    .status = tracee->stop,
-                    .args = {args[0], args[1], args[2], at ? (uint32_t)call->args[0] : (uint32_t)AT_FDCWD,
-                             at ? call->args[4] : 0, call->pointer_size},
-                },
-                true);
+  event_send(run, &record, true);
+  return 0;
+}
+
+/* Lets the exec go; its exit is wanted, because only that tells of a failure. */
+static void go(struct tracee *tracee) {
+  tracee->at_exit = true;
+  stop_resume(tracee, 0);
+}
+
+/* The exec that is reported: what the kernel is going to run is what was looked at, or it does not run. */
+static int take_up(struct run *run, struct tracee *tracee) {
+  struct exec_arguments arguments = arguments_of(&tracee->call);
+  struct place place;
+  int error = place_read(&place, tracee->tid, arguments.path, arguments.directory);
+  if (error) return error;
+  tracee->exec->name = kernel_name(place.path, arguments.directory);
+  if (!tracee->exec->name) return -ENOMEM;
+  error = prepare_event(tracee, &place, arguments.argv);
+  if (error) return error;
+  if ((run->flags & OUA_TRACE_ASK_EXEC) && (!run->asked || path_is_below(place.absolute, run->asked)))
+    return hold(run, tracee, &place, &arguments);
+  go(tracee);
+  return 0;
+}
+
+void exec_stop(struct run *run, struct tracee *tracee) {
+  exec_free(tracee->exec);
+  tracee->exec = exec_new(++run->last_stop);
+  int error = tracee->exec ? take_up(run, tracee) : -ENOMEM;
+  if (error == -ENOMEM) run->failed = true;
+  /* What we cannot read, the kernel cannot either: the call fails as it would have. */
+  if (error) exec_refuse(tracee, -error);
 }
 
 static struct tracee *held(int32_t handle, int32_t tid, int32_t stop) {
   struct run *run = run_of(handle);
   struct tracee *tracee = run ? tracee_find(run, tid) : NULL;
-  return tracee && tracee->state == TRACEE_HELD && tracee->stop == stop ? tracee : NULL;
+  return tracee && tracee->state == TRACEE_HELD && tracee->exec && tracee->exec->stop == stop ? tracee : NULL;
 }
 
 static bool is_gone(pid_t tid) {
@@ -44,22 +132,9 @@ static bool is_gone(pid_t tid) {
   return ptrace(PTRACE_GETEVENTMSG, tid, NULL, &message) < 0 && errno == ESRCH;
 }
 
-/* Lets the exec go; its exit is wanted, because only that tells of a failure. */
-static void go(struct tracee *tracee) {
-  tracee->exec_asked = tracee->at_exit = true;
-  stop_resume(tracee, 0);
-}
-
-static char *copy_name(const uint8_t *name, int32_t length) {
-  return length > 0 && name[length - 1] == 0 ? strdup((const char *)name) : NULL;
-}
-
-int32_t oua_trace_exec_continue(int32_t handle, int32_t tid, int32_t stop, const uint8_t *name,
-                                int32_t length) {
+int32_t oua_trace_exec_continue(int32_t handle, int32_t tid, int32_t stop) {
   struct tracee *tracee = held(handle, tid, stop);
   if (!tracee) return -ESRCH;
-  tracee->program_name = copy_name(name, length);
-  if (!tracee->program_name) return -EINVAL;
   go(tracee);
   return 0;
 }
@@ -95,10 +170,12 @@ static int aim_at(struct tracee *tracee, const uint8_t *path, int32_t length) {
 }
 
 static int redirect(struct tracee *tracee, const uint8_t *path, int32_t length) {
-  tracee->program_name = copy_name(path, length);
-  if (!tracee->program_name) return -EINVAL;
-  tracee->program = open_in_root(tracee->tid, tracee->program_name, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-  return tracee->program < 0 ? tracee->program : aim_at(tracee, path, length);
+  struct exec *exec = tracee->exec;
+  free(exec->name);
+  exec->name = length > 0 && path[length - 1] == 0 ? strdup((const char *)path) : NULL;
+  if (!exec->name) return -EINVAL;
+  exec->program = open_in_root(tracee->tid, exec->name, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+  return exec->program < 0 ? exec->program : aim_at(tracee, path, length);
 }
 
 int32_t oua_trace_exec_redirect(int32_t handle, int32_t tid, int32_t stop, const uint8_t *path,
@@ -108,20 +185,24 @@ int32_t oua_trace_exec_redirect(int32_t handle, int32_t tid, int32_t stop, const
   int error = redirect(tracee, path, length);
   /* Of one that was killed meanwhile, by another thread's exec for one, anything may be missing. */
   if (error) return is_gone(tid) ? -ESRCH : error;
-  tracee->redirected = true;
+  tracee->exec->redirected = true;
   go(tracee);
   return 0;
 }
 
-int32_t oua_trace_exec_fail(int32_t handle, int32_t tid, int32_t stop, int32_t failure) {
-  struct tracee *tracee = held(handle, tid, stop);
-  if (!tracee) return -ESRCH;
+static int refuse(struct tracee *tracee, int failure) {
   if (tracee->arming) tracee->armed = false;
   tracee_forget_exec(tracee);
-  int error = arch_skip_call(tid, -failure);
-  if (error) return error;
+  int error = arch_skip_call(tracee->tid, -failure);
   stop_resume(tracee, 0);
-  return 0;
+  return error;
+}
+
+void exec_refuse(struct tracee *tracee, int failure) { refuse(tracee, failure); }
+
+int32_t oua_trace_exec_fail(int32_t handle, int32_t tid, int32_t stop, int32_t failure) {
+  struct tracee *tracee = held(handle, tid, stop);
+  return tracee ? refuse(tracee, failure) : -ESRCH;
 }
 
 /* The name that the kernel itself used, from the auxiliary vector of the new program. */
@@ -140,7 +221,7 @@ static bool name_is(pid_t tid, const char *expected) {
     memcpy(&type, vector + at, (size_t)size);
     memcpy(&value, vector + at + size, (size_t)size);
     if (type != AT_EXECFN) continue;
-    return oua_trace_read_string(tid, (int64_t)value, name, sizeof name) > 0 &&
+    return memory_read_string(tid, value, name, sizeof name) > 0 &&
            strcmp((char *)name, expected) == 0;
   }
   return false;
@@ -160,14 +241,23 @@ static void take_over(struct run *run, struct tracee *leader, struct tracee *for
   leader->armed = former->armed;
   leader->call = former->call;
   leader->personality = former->personality;
-  leader->exec_asked = former->exec_asked;
-  leader->redirected = former->redirected;
-  leader->stop = former->stop;
-  leader->program = former->program;
-  leader->program_name = former->program_name;
-  former->program = -1;
-  former->program_name = NULL;
+  leader->exec = former->exec;
+  former->exec = NULL;
   tracee_remove(run, former);
+}
+
+static bool is_right(struct tracee *tracee) {
+  struct exec *exec = tracee->exec;
+  return !exec || ((!exec->redirected || program_is(tracee->tid, exec->program)) && name_is(tracee->tid, exec->name));
+}
+
+static void tell_exec(struct run *run, struct tracee *tracee) {
+  struct oua_trace_event event = {.kind = OUA_TRACE_EXEC, .tid = tracee->tid, .other = tracee->parent};
+  if (!tracee->exec) return event_tell(run, event, false);
+  struct oua_trace_event *told = event_of(&tracee->exec->record);
+  told->kind = OUA_TRACE_EXEC;
+  told->args[0] = tracee->exec->redirected;
+  event_send(run, &tracee->exec->record, false);
 }
 
 void exec_done(struct run *run, struct tracee *tracee, pid_t former_tid) {
@@ -183,36 +273,31 @@ void exec_done(struct run *run, struct tracee *tracee, pid_t former_tid) {
     close(run->start_errors);
     run->start_errors = -1;
   }
-  bool right = !tracee->exec_asked || ((!tracee->redirected || program_is(tracee->tid, tracee->program)) &&
-                                       name_is(tracee->tid, tracee->program_name));
-  struct oua_trace_event event = {.kind = OUA_TRACE_EXEC,
-                                  .tid = tracee->tid,
-                                  .status = tracee->exec_asked ? tracee->stop : 0,
-                                  .other = tracee->redirected};
-  if (!right && !is_gone(tracee->tid)) {
-    event.kind = OUA_TRACE_MISMATCH;
+  if (!is_right(tracee) && !is_gone(tracee->tid)) {
     syscall(SYS_tkill, tracee->tid, SIGKILL);
-    run_add_event(run, event, true);
+    event_tell(run,
+               (struct oua_trace_event){
+                   .kind = OUA_TRACE_MISMATCH, .tid = tracee->tid, .status = tracee->exec->stop},
+               true);
   } else if (run->flags & OUA_TRACE_TELL_ALL) {
-    run_add_event(run, event, false);
+    tell_exec(run, tracee);
   }
   tracee_forget_exec(tracee);
 }
 
 void exec_failed(struct run *run, struct tracee *tracee, int error) {
-  if (tracee->redirected) {
-    /* A call that the kernel makes again must begin with the tracee's own arguments. */
-    for (int i = 0; i < 5; i++) arch_set_argument(tracee->tid, &tracee->call, i, tracee->call.args[i]);
-  }
+  struct exec *exec = tracee->exec;
   if (tracee->arming) tracee->armed = false;
-  if (tracee->exec_asked)
-    run_add_event(run,
-                  (struct oua_trace_event){.kind = OUA_TRACE_EXEC_FAILED,
-                                           .tid = tracee->tid,
-                                           .other = tracee->tgid,
-                                           .status = tracee->stop,
-                                           .args = {(uint64_t)error, tracee->redirected}},
-                  tracee->redirected);
+  if (exec) {
+    /* A call that the kernel makes again must begin with the tracee's own arguments. */
+    for (int i = 0; exec->redirected && i < 5; i++)
+      arch_set_argument(tracee->tid, &tracee->call, i, tracee->call.args[i]);
+    struct oua_trace_event *event = event_of(&exec->record);
+    event->kind = OUA_TRACE_EXEC_FAILED;
+    event->args[0] = exec->redirected;
+    event->args[1] = error;
+    event_send(run, &exec->record, exec->redirected);
+  }
   tracee_forget_exec(tracee);
 }
 

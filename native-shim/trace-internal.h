@@ -4,6 +4,7 @@
 
 #include "trace.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,24 +26,38 @@ enum tracee_state {
 /* A system call at its seccomp stop. */
 struct call {
   uint32_t arch; /* AUDIT_ARCH_* */
-  uint16_t answer;
+  uint16_t row;
+  uint8_t answer; /* of its row */
   uint8_t pointer_size;
   uint64_t args[6];
+};
+
+/* An event being put together. Out of memory shows when it is added. */
+struct record {
+  uint8_t *bytes; /* begins with a struct oua_trace_event */
+  size_t length, room;
+};
+
+/* An exec from its seccomp stop to the new program or the failure. */
+struct exec {
+  int32_t stop;
+  bool redirected;
+  int program;          /* O_PATH descriptor of what a redirect must lead to, or -1 */
+  char *name;           /* what AT_EXECFN must be */
+  struct record record; /* the EXEC or EXEC_FAILED to be */
 };
 
 struct tracee {
   pid_t tid;
   pid_t tgid;
+  pid_t parent; /* group that made this one */
   enum tracee_state state;
   bool born;      /* its parent's event was seen, or it is the command */
   bool armed;
   bool arm_next;  /* on a group's leader: the group is armed from its next exec on */
   bool arming;    /* armed by the exec under way: disarmed again if it fails */
   bool at_exit;   /* the exit of `call` is wanted */
-  bool exec_asked;
-  bool redirected;
   bool interrupted;
-  int32_t stop; /* number of its exec stop */
   int pending;
   int ticks; /* age of a newborn or a dead one */
   uint32_t personality;
@@ -50,12 +65,17 @@ struct tracee {
   pid_t vfork_parent; /* waits for this one's exec or end */
   bool in_vfork;      /* waits for such a child: cannot stop, and does not run */
   struct call call;
-  int program;        /* O_PATH descriptor of what a redirect must lead to, or -1 */
-  char *program_name; /* what AT_EXECFN must be */
+  struct exec *exec; /* under way, or NULL */
   struct tracee *next;
 };
 
 #define TRACEE_BUCKETS 256
+
+/* Events on their way out: a queue of bytes. */
+struct events {
+  uint8_t *bytes;
+  size_t start, length, room;
+};
 
 struct run {
   int32_t handle;
@@ -76,16 +96,44 @@ struct run {
   char *hidden_proc;
   size_t tracee_count;
   struct tracee *tracees[TRACEE_BUCKETS];
-  struct oua_trace_event *events;
-  size_t event_count, event_room;
-  bool attention;
+  struct oua_trace_row *rows;
+  size_t row_count;
+  char **asked; /* directories whose programs are asked about, or NULL for all */
+  struct events events;
+  bool attention; /* what lies in `events` should not wait */
   struct oua_trace_counts counts;
 };
 
 /* trace-run.c */
 struct run *run_of(int32_t handle);
 void run_kill(struct run *run);
-void run_add_event(struct run *run, struct oua_trace_event event, bool attention);
+
+/* trace-event.c */
+void event_begin(struct record *record, const struct oua_trace_event *event);
+void event_add_string(struct record *record, const void *bytes, size_t length);
+/* A NULL-terminated array of strings of the tracee's, packed. 0 or -errno. */
+int event_add_strings(struct record *record, pid_t tid, uint64_t address, int pointer_size);
+struct oua_trace_event *event_of(struct record *record);
+/* Hands it on and leaves an empty record. */
+void event_send(struct run *run, struct record *record, bool attention);
+void event_tell(struct run *run, struct oua_trace_event event, bool attention);
+int32_t event_take(struct run *run, uint8_t *bytes, int32_t length);
+void event_free(struct record *record);
+
+/* trace-path.c */
+struct place {
+  char path[PATH_MAX]; /* as given */
+  char root[PATH_MAX];
+  char cwd[PATH_MAX];
+  char base[PATH_MAX];         /* what a relative path starts from; for an empty path: the file itself */
+  char absolute[2 * PATH_MAX]; /* resolved by name alone */
+};
+/* 0, or the -errno that the kernel is going to give, or -ESRCH. */
+int place_read(struct place *place, pid_t tid, uint64_t path, int directory);
+bool path_is_below(const char *path, char *const *directories);
+
+/* trace-start.c: packed strings → a NULL-terminated array of pointers into them, or NULL */
+char **unpack_strings(const uint8_t *packed, int32_t length);
 
 /* trace-tracee.c */
 struct tracee *tracee_find(struct run *run, pid_t tid);
@@ -110,6 +158,9 @@ void answer_readlink(struct run *run, struct tracee *tracee, int64_t result);
 void answer_personality(struct tracee *tracee);
 
 /* trace-exec.c */
+void exec_free(struct exec *exec);
+/* Fails an exec at its stop with that errno. */
+void exec_refuse(struct tracee *tracee, int failure);
 void exec_stop(struct run *run, struct tracee *tracee);
 void exec_done(struct run *run, struct tracee *tracee, pid_t former);
 void exec_failed(struct run *run, struct tracee *tracee, int error);
@@ -117,6 +168,13 @@ void exec_failed(struct run *run, struct tracee *tracee, int error);
 /* trace-memory.c: bytes moved, which may be less than asked, or -errno */
 ssize_t memory_read(pid_t tid, uint64_t address, void *bytes, size_t length);
 ssize_t memory_write(pid_t tid, uint64_t address, const void *bytes, size_t length);
+/* A C string with its NUL. Result: its bytes; -ENAMETOOLONG: more than `length`; -EFAULT. */
+int32_t memory_read_string(pid_t tid, uint64_t address, uint8_t *bytes, int32_t length);
+/*
+ * A NULL-terminated array of string pointers, packed, each string with its NUL. A null array is empty. Result:
+ * bytes; -E2BIG: more than `length`; -EFAULT.
+ */
+int32_t memory_read_strings(pid_t tid, uint64_t address, int pointer_size, uint8_t *bytes, int32_t length);
 
 /* trace-arch.c: all that is special to a machine's registers; 0 or -errno */
 int arch_read_call(pid_t tid, struct call *call);

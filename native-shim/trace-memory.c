@@ -39,9 +39,8 @@ ssize_t memory_write(pid_t tid, uint64_t address, const void *bytes, size_t leng
   return moved < 0 ? -errno : moved;
 }
 
-int32_t oua_trace_read_string(int32_t tid, int64_t address, uint8_t *bytes, int32_t length) {
+int32_t memory_read_string(pid_t tid, uint64_t from, uint8_t *bytes, int32_t length) {
   if (length <= 0) return -EINVAL;
-  uint64_t from = (uint64_t)address;
   size_t have = 0, room = (size_t)length, chunk = 256;
   while (have < room) {
     size_t want = chunk < room - have ? chunk : room - have;
@@ -57,11 +56,9 @@ int32_t oua_trace_read_string(int32_t tid, int64_t address, uint8_t *bytes, int3
   return -ENAMETOOLONG;
 }
 
-int32_t oua_trace_read_strings(int32_t tid, int64_t address, int32_t pointer_size, uint8_t *bytes,
-                               int32_t length) {
+int32_t memory_read_strings(pid_t tid, uint64_t from, int pointer_size, uint8_t *bytes, int32_t length) {
   if (length < 0 || (pointer_size != 4 && pointer_size != 8)) return -EINVAL;
-  if (address == 0) return 0;
-  uint64_t from = (uint64_t)address;
+  if (from == 0) return 0;
   size_t have = 0, size = (size_t)pointer_size;
   for (;;) {
     uint8_t raw[POINTERS * 8];
@@ -75,7 +72,7 @@ int32_t oua_trace_read_strings(int32_t tid, int64_t address, int32_t pointer_siz
       memcpy(&pointer, raw + i, size);
       if (pointer == 0) return (int32_t)have;
       if (have == (size_t)length) return -E2BIG;
-      int32_t got = oua_trace_read_string(tid, (int64_t)pointer, bytes + have, (int32_t)((size_t)length - have));
+      int32_t got = memory_read_string(tid, pointer, bytes + have, (int32_t)((size_t)length - have));
       if (got < 0) return got == -ENAMETOOLONG ? -E2BIG : got;
       have += (size_t)got;
     }

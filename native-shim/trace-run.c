@@ -11,7 +11,6 @@
 
 #define MAX_RUNS 64
 #define TICK_NANOSECONDS 20000000L
-#define EVENTS_WORTH_A_RETURN 1024
 #define CLOSE_MILLISECONDS 2000
 
 #ifndef sigev_notify_thread_id
@@ -68,12 +67,20 @@ static int start_timer(struct run *run) {
   return timer_settime(run->timer, 0, &period, NULL) < 0 ? -errno : 0;
 }
 
+/* The strings are one block, which the first of them begins. */
+static void free_strings(char **strings) {
+  if (strings) free(strings[0]);
+  free(strings);
+}
+
 static void run_free(struct run *run) {
   if (run->has_timer) timer_delete(run->timer);
   if (run->start_errors >= 0) close(run->start_errors);
   for (struct tracee *tracee; (tracee = tracee_next(run, NULL));) tracee_remove(run, tracee);
   free(run->hidden_proc);
-  free(run->events);
+  free(run->events.bytes);
+  free(run->rows);
+  free_strings(run->asked);
   free(run);
 }
 
@@ -98,33 +105,6 @@ int32_t oua_trace_open(int32_t flags) {
   return error;
 }
 
-void run_add_event(struct run *run, struct oua_trace_event event, bool attention) {
-  if (run->event_count == run->event_room) {
-    size_t room = run->event_room ? 2 * run->event_room : 64;
-    struct oua_trace_event *events = realloc(run->events, room * sizeof *events);
-    if (!events) {
-      run->failed = true;
-      return;
-    }
-    run->events = events;
-    run->event_room = room;
-  }
-  run->events[run->event_count++] = event;
-  if (attention || run->event_count >= EVENTS_WORTH_A_RETURN) run->attention = true;
-}
-
-static int32_t take_events(struct run *run, uint8_t *bytes, int32_t length) {
-  size_t count = (size_t)length / sizeof *run->events;
-  if (count > run->event_count) count = run->event_count;
-  if (count) {
-    memcpy(bytes, run->events, count * sizeof *run->events);
-    run->event_count -= count;
-    memmove(run->events, run->events + count, run->event_count * sizeof *run->events);
-  }
-  run->attention = run->event_count > 0;
-  return (int32_t)count;
-}
-
 enum waited { WAITED_STOP, WAITED_NOTHING, WAITED_SIGNAL, WAITED_END };
 
 /* One change of one tracee, taken up. __WNOTHREAD: Node's own children belong to other threads. */
@@ -143,23 +123,23 @@ static enum waited wait_once(struct run *run, bool block) {
   return ticked || tid < 0 ? WAITED_SIGNAL : WAITED_STOP;
 }
 
-int32_t oua_trace_wait(int32_t handle, uint8_t *events, int32_t length, int32_t milliseconds) {
+int32_t oua_trace_wait(int32_t handle, uint8_t *bytes, int32_t length, int32_t milliseconds) {
   struct run *run = run_of(handle);
   if (!run) return -ESRCH;
-  if (length < (int32_t)sizeof *run->events) return -EINVAL;
+  if (length <= 0) return -EINVAL;
   int64_t until = now_milliseconds() + milliseconds;
   bool over = false;
   mask_signal(SIG_UNBLOCK);
   while (!over) {
     if (!run->attention && atomic_exchange(&run->woken, 0)) break;
     enum waited waited = wait_once(run, !run->attention);
-    if (waited == WAITED_END) run_add_event(run, (struct oua_trace_event){.kind = OUA_TRACE_END}, true);
+    if (waited == WAITED_END) event_tell(run, (struct oua_trace_event){.kind = OUA_TRACE_END}, true);
     over = waited == WAITED_NOTHING || waited == WAITED_END ||
            (waited == WAITED_SIGNAL && now_milliseconds() >= until) ||
-           (run->attention && run->event_count * sizeof *run->events >= (size_t)length);
+           (run->attention && run->events.length - run->events.start >= (size_t)length);
   }
   mask_signal(SIG_BLOCK);
-  return run->failed ? -ENOMEM : take_events(run, events, length);
+  return run->failed ? -ENOMEM : event_take(run, bytes, length);
 }
 
 int32_t oua_trace_wake(int32_t handle) {
@@ -257,6 +237,31 @@ int32_t oua_trace_read_counts(int32_t handle, uint8_t *counts, int32_t length) {
   if (length != (int32_t)sizeof run->counts) return -EINVAL;
   memcpy(counts, &run->counts, sizeof run->counts);
   return 0;
+}
+
+int32_t oua_trace_set_rows(int32_t handle, const uint8_t *rows, int32_t length) {
+  struct run *run = run_of(handle);
+  if (!run) return -ESRCH;
+  size_t size = sizeof *run->rows;
+  if (length <= 0 || (size_t)length % size != 0 || run->rows) return -EINVAL;
+  run->rows = malloc((size_t)length);
+  if (!run->rows) return -ENOMEM;
+  memcpy(run->rows, rows, (size_t)length);
+  run->row_count = (size_t)length / size;
+  return 0;
+}
+
+int32_t oua_trace_set_asked(int32_t handle, const uint8_t *directories, int32_t length) {
+  struct run *run = run_of(handle);
+  if (!run) return -ESRCH;
+  if (length <= 0 || run->asked) return -EINVAL;
+  uint8_t *copy = malloc((size_t)length);
+  if (!copy) return -ENOMEM;
+  memcpy(copy, directories, (size_t)length);
+  run->asked = unpack_strings(copy, length);
+  if (run->asked) return 0;
+  free(copy);
+  return -EINVAL;
 }
 
 int32_t oua_trace_set_uname(int32_t handle, const uint8_t *names, int32_t length) {

@@ -26,8 +26,7 @@ struct command {
   int errors; /* takes the errno of what failed */
 };
 
-/* Packed strings → a NULL-terminated array of pointers into them. */
-static char **unpack(const uint8_t *packed, int32_t length) {
+char **unpack_strings(const uint8_t *packed, int32_t length) {
   size_t count = 0;
   if (length < 0 || (length > 0 && packed[length - 1] != 0)) return NULL;
   for (int32_t i = 0; i < length; i++) count += packed[i] == 0;
@@ -93,6 +92,7 @@ static int32_t spawn(struct run *run, struct command *command) {
   if (!error && write(gate[1], "", 1) != 1) error = -errno;
   if (tracee && !error) {
     tracee->born = true;
+    tracee->parent = getpid();
     tracee->armed = run->flags & OUA_TRACE_ARMED;
     run->command = pid;
     run->start_errors = errors[0];
@@ -122,8 +122,8 @@ int32_t oua_trace_start(int32_t handle, const uint8_t *file, const uint8_t *argv
   struct command command = {
       .file = (const char *)file,
       .cwd = (const char *)cwd,
-      .argv = unpack(argv, argv_length),
-      .environment = unpack(environment, environment_length),
+      .argv = unpack_strings(argv, argv_length),
+      .environment = unpack_strings(environment, environment_length),
       .streams = {in, out, err},
       .filter = {.len = (unsigned short)instructions, .filter = program},
   };

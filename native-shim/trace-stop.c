@@ -48,6 +48,7 @@ void stop_resume(struct tracee *tracee, int signal) {
 static void on_seccomp(struct run *run, struct tracee *tracee) {
   struct call *call = &tracee->call;
   if (arch_read_call(tracee->tid, call) < 0) return stop_resume(tracee, 0);
+  call->answer = call->row < run->row_count ? run->rows[call->row].answer : OUA_ANSWER_NONE;
   bool is_exec = call->answer == OUA_ANSWER_EXECVE || call->answer == OUA_ANSWER_EXECVEAT;
   if (!tracee->armed && is_exec) {
     struct tracee *leader = tracee_find(run, tracee->tgid);
@@ -60,7 +61,7 @@ static void on_seccomp(struct run *run, struct tracee *tracee) {
   switch ((enum oua_trace_answer)call->answer) {
   case OUA_ANSWER_EXECVE:
   case OUA_ANSWER_EXECVEAT:
-    if (run->flags & OUA_TRACE_ASK_EXEC) return exec_stop(run, tracee);
+    if (run->flags & (OUA_TRACE_ASK_EXEC | OUA_TRACE_TELL_ALL)) return exec_stop(run, tracee);
     tracee->at_exit = tracee->arming;
     break;
   case OUA_ANSWER_UNAME:
@@ -102,7 +103,7 @@ static void on_syscall(struct run *run, struct tracee *tracee) {
 }
 
 static void tell(struct run *run, struct oua_trace_event event) {
-  if (run->flags & OUA_TRACE_TELL_ALL) run_add_event(run, event, false);
+  if (run->flags & OUA_TRACE_TELL_ALL) event_tell(run, event, false);
 }
 
 static void tell_birth(struct run *run, struct tracee *parent, struct tracee *child) {
@@ -116,7 +117,7 @@ static void tell_end(struct run *run, struct tracee *tracee, int status) {
   struct oua_trace_event event = {
       .kind = OUA_TRACE_EXIT, .tid = tracee->tid, .other = tracee->tgid, .status = status};
   if (tracee->tid == run->command || tracee->tid == run->main)
-    run_add_event(run, event, true);
+    event_tell(run, event, true);
   else
     tell(run, event);
 }
@@ -126,7 +127,10 @@ static void adopt(struct tracee *parent, struct tracee *child) {
   child->born = true;
   child->armed = parent->armed && !parent->arming;
   child->personality = parent->personality;
-  if (proc_is_thread_of(child->tid, parent->tgid)) child->tgid = parent->tgid;
+  child->parent = parent->tgid;
+  if (!proc_is_thread_of(child->tid, parent->tgid)) return;
+  child->tgid = parent->tgid;
+  child->parent = parent->parent;
 }
 
 static void on_birth(struct run *run, struct tracee *parent, bool vfork) {
@@ -185,7 +189,7 @@ void stop_process(struct run *run, struct tracee *tracee, int status) {
 static void tell_start_error(struct run *run) {
   int32_t error;
   if (read(run->start_errors, &error, sizeof error) == sizeof error)
-    run_add_event(run, (struct oua_trace_event){.kind = OUA_TRACE_START_FAILED, .status = error}, true);
+    event_tell(run, (struct oua_trace_event){.kind = OUA_TRACE_START_FAILED, .status = error}, true);
 }
 
 static void on_end(struct run *run, pid_t tid, int status) {

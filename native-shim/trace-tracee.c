@@ -22,7 +22,6 @@ struct tracee *tracee_add(struct run *run, pid_t tid) {
   if (!tracee) return NULL;
   struct tracee **bucket = bucket_of(run, tid);
   tracee->tid = tracee->tgid = tid;
-  tracee->program = -1;
   tracee->next = *bucket;
   *bucket = tracee;
   run->tracee_count++;
@@ -30,11 +29,9 @@ struct tracee *tracee_add(struct run *run, pid_t tid) {
 }
 
 void tracee_forget_exec(struct tracee *tracee) {
-  if (tracee->program >= 0) close(tracee->program);
-  free(tracee->program_name);
-  tracee->program = -1;
-  tracee->program_name = NULL;
-  tracee->exec_asked = tracee->redirected = tracee->arming = false;
+  exec_free(tracee->exec);
+  tracee->exec = NULL;
+  tracee->arming = false;
 }
 
 /* The child's exec or end lets a vfork parent go on. */

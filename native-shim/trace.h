@@ -11,8 +11,8 @@
 /* Kinds of event that oua_trace_wait hands out; src/tracer/records.ts has the same numbers. */
 enum oua_trace_event_kind {
   OUA_TRACE_FORK = 1,         /* other: the child; status: 1 when it is a thread of the same group */
-  OUA_TRACE_EXEC = 2,         /* a new program runs; status: its stop's number or 0, other: 1 when redirected */
-  OUA_TRACE_EXEC_FAILED = 3,  /* an exec that was decided on failed; status: its stop's number, args: errno, redirected */
+  OUA_TRACE_EXEC = 2,         /* a new program runs; other: parent, status: its stop's number or 0; args: redirected */
+  OUA_TRACE_EXEC_FAILED = 3,  /* as EXEC; args: redirected, errno */
   OUA_TRACE_EXIT = 4,         /* a process or thread ended; status: as waitpid gives it, other: its group */
   OUA_TRACE_EXEC_STOP = 5,    /* held until oua_trace_exec_*; other: its group; status: the stop's number, from 1 */
   OUA_TRACE_MISMATCH = 6,     /* another program runs than was decided at stop `status`; its process was killed */
@@ -20,16 +20,24 @@ enum oua_trace_event_kind {
   OUA_TRACE_END = 8,          /* no tracee is left */
 };
 
+/*
+ * What happened, followed by strings: each a uint32_t length and its bytes; zeros up to a multiple of eight.
+ *
+ * EXEC and EXEC_FAILED of an armed process have its path as given, the same made absolute, and argv;
+ * EXEC_STOP has the two paths, working directory, root, what a relative path starts from, argv and environment, and as
+ * args the parent and the directory descriptor. argv and environment are packed: each word with its NUL.
+ */
 struct oua_trace_event {
+  uint32_t size; /* of all of it */
   uint32_t kind;
   int32_t tid;
   int32_t other;
   int32_t status;
-  /* EXEC_STOP: addresses of path, argv and environment; directory descriptor; flags; bytes of a pointer. */
-  uint64_t args[6];
+  uint32_t strings; /* their number */
+  int64_t args[7];
 };
 
-/* Answers that a filter's SECCOMP_RET_DATA names; src/tracer/syscalls.ts has the same numbers. */
+/* What is done at a stop; src/tracer/row.ts has the same numbers. */
 enum oua_trace_answer {
   OUA_ANSWER_NONE = 0,
   OUA_ANSWER_EXECVE = 1,       /* asks: path, argv, environment */
@@ -40,6 +48,11 @@ enum oua_trace_answer {
   OUA_ANSWER_READLINK = 6,     /* at exit: the result at argument 1, its room in argument 2 */
   OUA_ANSWER_READLINKAT = 7,   /* at exit: the result at argument 2, its room in argument 3 */
   OUA_ANSWER_PERSONALITY = 8,  /* at exit: remembered, because uname depends on it */
+};
+
+/* What the engine knows of a call. A filter's SECCOMP_RET_DATA is the number of its row. */
+struct oua_trace_row {
+  uint8_t answer; /* enum oua_trace_answer */
 };
 
 struct oua_trace_counts {
@@ -62,6 +75,15 @@ OUA_EXPORT int32_t oua_trace_open(int32_t flags);
 /* Kills and reaps what is left and forgets the run. -EBUSY: something did not die within two seconds. */
 OUA_EXPORT int32_t oua_trace_close(int32_t run);
 
+/* The rows that the command's filter names: struct oua_trace_row[]. */
+OUA_EXPORT int32_t oua_trace_set_rows(int32_t run, const uint8_t *rows, int32_t length);
+
+/*
+ * Directories (packed strings) whose programs are asked about: other execs are only told. Without this call
+ * every exec is asked about.
+ */
+OUA_EXPORT int32_t oua_trace_set_asked(int32_t run, const uint8_t *directories, int32_t length);
+
 /* uname's answers: two packed struct new_utsname (390 bytes each), native and under PER_LINUX32. */
 OUA_EXPORT int32_t oua_trace_set_uname(int32_t run, const uint8_t *names, int32_t length);
 
@@ -79,10 +101,10 @@ OUA_EXPORT int32_t oua_trace_start(int32_t run, const uint8_t *file, const uint8
                                    int32_t filter_length);
 
 /*
- * Drives the tracees until an event needs attention, oua_trace_wake is called or the time is over, and packs
- * what happened into `events`. Result: the number of events.
+ * Drives the tracees until an event needs attention, oua_trace_wake is called or the time is over, and copies
+ * events into `bytes`. An event that does not fit goes on with the next call. Result: bytes.
  */
-OUA_EXPORT int32_t oua_trace_wait(int32_t run, uint8_t *events, int32_t length, int32_t milliseconds);
+OUA_EXPORT int32_t oua_trace_wait(int32_t run, uint8_t *bytes, int32_t length, int32_t milliseconds);
 
 /* Makes oua_trace_wait return early. Any thread may call it; a run that is gone is -ESRCH. */
 OUA_EXPORT int32_t oua_trace_wake(int32_t run);
@@ -103,22 +125,12 @@ OUA_EXPORT int32_t oua_trace_list(int32_t run, uint8_t *pids, int32_t length);
 OUA_EXPORT int32_t oua_trace_read_counts(int32_t run, uint8_t *counts, int32_t length);
 
 /*
- * Decisions on the held exec stop of that number; -ESRCH when the tracee no longer stands there. `name` is what AT_EXECFN must be once the program runs (packed, with its NUL).
- * Redirecting writes `path` below the tracee's stack and keeps argv; what then runs must be that very file.
+ * Decisions on the held exec stop of that number; -ESRCH when the tracee no longer stands there. Redirecting writes
+ * `path` (packed, with its NUL) below the tracee's stack and keeps argv; what then runs must be that very file.
  */
-OUA_EXPORT int32_t oua_trace_exec_continue(int32_t run, int32_t tid, int32_t stop, const uint8_t *name, int32_t length);
+OUA_EXPORT int32_t oua_trace_exec_continue(int32_t run, int32_t tid, int32_t stop);
 OUA_EXPORT int32_t oua_trace_exec_redirect(int32_t run, int32_t tid, int32_t stop, const uint8_t *path, int32_t length);
 OUA_EXPORT int32_t oua_trace_exec_fail(int32_t run, int32_t tid, int32_t stop, int32_t error);
-
-/* A C string of a tracee with its NUL. Result: its bytes; -ENAMETOOLONG: more than `length`; -EFAULT. */
-OUA_EXPORT int32_t oua_trace_read_string(int32_t tid, int64_t address, uint8_t *bytes, int32_t length);
-
-/*
- * A NULL-terminated array of string pointers, packed, each string with its NUL. A null array is empty. Result:
- * bytes; -E2BIG: more than `length`; -EFAULT.
- */
-OUA_EXPORT int32_t oua_trace_read_strings(int32_t tid, int64_t address, int32_t pointer_size, uint8_t *bytes,
-                                          int32_t length);
 
 /*
  * Opens a regular file for reading, `path` (a C string) resolved as the tracee would inside its own root, without

@@ -31,6 +31,8 @@ export const signatures = {
   // native-shim/trace.h
   oua_trace_open: ['i32', 'i32'],
   oua_trace_close: ['i32', 'i32'],
+  oua_trace_set_rows: ['i32', 'i32', 'bytes', 'i32'],
+  oua_trace_set_asked: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_set_uname: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_set_hidden_proc: ['i32', 'i32', 'string'],
   // run, file, argv, environment, cwd, stdin, stdout, stderr, filter
@@ -44,11 +46,9 @@ export const signatures = {
   oua_trace_kill: ['i32', 'i32'],
   oua_trace_list: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_read_counts: ['i32', 'i32', 'bytes', 'i32'],
-  oua_trace_exec_continue: ['i32', 'i32', 'i32', 'i32', 'bytes', 'i32'],
+  oua_trace_exec_continue: ['i32', 'i32', 'i32', 'i32'],
   oua_trace_exec_redirect: ['i32', 'i32', 'i32', 'i32', 'bytes', 'i32'],
   oua_trace_exec_fail: ['i32', 'i32', 'i32', 'i32', 'i32'],
-  oua_trace_read_string: ['i32', 'i32', 'address', 'bytes', 'i32'],
-  oua_trace_read_strings: ['i32', 'i32', 'address', 'i32', 'bytes', 'i32'],
   oua_trace_open_program: ['i32', 'i32', 'bytes'],
   oua_pipe: ['i32', 'bytes', 'i32'],
 
@@ -74,7 +74,8 @@ export const signatures = {
 /** Bytes of every record that crosses the boundary packed in a buffer; compared with the shim's own at load. */
 export const structSizes = {
   pointer: 8,
-  oua_trace_event: 64,
+  oua_trace_event: 80,
+  oua_trace_row: 1,
   oua_trace_counts: 40,
   scan_entry: 32,
 } as const satisfies Record<string, number>;

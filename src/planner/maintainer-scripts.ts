@@ -8,6 +8,8 @@ export interface MaintainerScript {
 }
 
 const adminDirectory = '/var/lib/dpkg';
+/** Every path that `maintainerScript` knows lies directly in one of these. */
+export const scriptDirectories = [`${adminDirectory}/info`, `${adminDirectory}/tmp.ci`] as const;
 /** Installed packages: `<package>.<kind>`, or `<package>:<arch>.<kind>` for Multi-Arch: same. */
 const installed = new RegExp(
   `^${adminDirectory}/info/([^/:]+)(?::[^/]+)?\\.(preinst|prerm|postinst|postrm)$`,

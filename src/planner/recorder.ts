@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ContentId, Execution, ScriptCall, Step } from '../plan/model.js';
+import type { ContentId, ScriptCall, Step } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
 import { initPath } from '../sandbox/sandbox.js';
 import type { ChangeCollector, Content } from '../shadow/fs/collector.js';
@@ -10,6 +10,9 @@ import { maintainerScript, type MaintainerScript } from './maintainer-scripts.js
 
 /** Far above any real maintainer script; dpkg itself reads them whole. */
 const maximumScriptSize = 16 << 20;
+
+/** latin1 keeps every byte of a name that is not UTF-8. */
+const text = (name: Buffer): string => name.toString('latin1');
 
 /** What a recorder writes to and reads from. */
 export interface RecorderParts {
@@ -33,8 +36,6 @@ export class Recorder {
   #scripts = 0;
   #steps = 0;
   readonly #touched = new Set<string>();
-  /** Calls of execve that were let go and have not ended yet, by the tracer's sequence. */
-  readonly #attempts = new Map<number, Execution>();
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
@@ -54,29 +55,23 @@ export class Recorder {
     return this.#touched;
   }
 
-  /** Handler for the tracer: called at each execve(2) of the update while the caller stands still. */
+  /** Handler for the tracer: called at each execve(2) in `scriptDirectories` while the caller stands still. */
   async onExec(stop: ExecStop): Promise<ExecDecision> {
-    // latin1 keeps every byte of a name that is not UTF-8.
-    const program = stop.absolutePath.toString('latin1');
-    if (program === initPath) return { action: 'continue' };
-    const script = maintainerScript(program, stop.environment);
-    const redirected = script !== undefined && (await this.#recordScript(script, stop));
-    const { sequence, pid, parent, path, argv } = stop;
-    this.#attempts.set(sequence, { pid, parent, path, argv, command: this.#command, redirected });
-    return redirected ? { action: 'redirect', path: this.#parts.stub } : { action: 'continue' };
+    const script = maintainerScript(text(stop.absolutePath), stop.environment);
+    if (!script || !(await this.#recordScript(script, stop))) return { action: 'continue' };
+    return { action: 'redirect', path: this.#parts.stub };
   }
 
   /** Listener for the tracer. A search of PATH attempts an execve in each directory: only what ran counts. */
   onTrace(event: TraceEvent): void {
-    if ((event.type !== 'exec' && event.type !== 'exec-failed') || event.sequence === undefined) return;
-    const execution = this.#attempts.get(event.sequence);
-    this.#attempts.delete(event.sequence);
-    if (execution && event.type === 'exec') this.#parts.writer.execution(execution);
+    if (event.type !== 'exec' || !event.call || text(event.call.absolutePath) === initPath) return;
+    const { pid, parent, redirected } = event;
+    const { path, argv } = event.call;
+    this.#parts.writer.execution({ pid, parent, path, argv, command: this.#command, redirected });
   }
 
   beginCommand(argv: readonly string[]): void {
     this.#command = this.#parts.writer.beginCommand(argv);
-    this.#attempts.clear();
   }
 
   /** Ends the current command: what it changed since the last script call becomes a step. */

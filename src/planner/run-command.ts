@@ -8,6 +8,7 @@ import type { ShadowFs } from '../shadow/fs/open.js';
 import type { ShadowProc } from '../shadow/proc/mount.js';
 import { trace } from '../tracer/trace.js';
 import type { Leftover } from '../tracer/tracer.js';
+import { scriptDirectories } from './maintainer-scripts.js';
 import { OutputTail } from './output-tail.js';
 import type { Recorder } from './recorder.js';
 
@@ -79,6 +80,7 @@ async function runTraced(
     stdio: ['ignore', output, output],
     uname: packUts(guest.uts),
     hiddenProc: hiddenProcPath,
+    execPaths: scriptDirectories,
     onExec: (stop) => recorder.onExec(stop),
     onEvent: (event) => recorder.onTrace(event),
     signal,

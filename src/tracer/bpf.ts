@@ -1,10 +1,12 @@
-import { ENOSYS, answers, x32Bit, type Abi, type SyscallRow } from './syscalls.js';
+import { constants } from 'node:os';
+import { numberOf, x32Bit, type Abi } from './numbers.js';
+import type { Condition, SyscallRow } from './row.js';
 
-/** Offsets in `struct seccomp_data`, linux/seccomp.h. */
-const data = { nr: 0, arch: 4 } as const;
+/** Offsets in `struct seccomp_data`, linux/seccomp.h; `args` are 64-bit words in the machine's order. */
+const data = { nr: 0, arch: 4, args: 16 } as const;
 
 /** `AUDIT_ARCH_*`, linux/audit.h. x32 shares x86-64's and is told apart by a bit of the number. */
-export const auditArch = { x86_64: 0xc000_003e, i386: 0x4000_0003 } as const;
+export const auditArch = { x86_64: 0xc000_003e, i386: 0x4000_0003, aarch64: 0xc000_00b7 } as const;
 
 /** Classic BPF, linux/bpf_common.h: class | size or operation | source. */
 export const opcode = {
@@ -32,37 +34,48 @@ export interface Instruction {
 
 const instruction = (code: number, k: number, jt = 0, jf = 0): Instruction => ({ code, jt, jf, k });
 
-/** The 32-bit value that the filter returns for a row. */
-export function verdictOf(row: SyscallRow): number {
-  return row.answer.by === 'errno'
-    ? verdict.errno | row.answer.errno
-    : verdict.trace | answers[row.answer.as];
+/** Bits of `SECCOMP_RET_DATA`. */
+const dataBits = 16;
+
+/** The 32-bit value that the filter returns for a row, which is number `index` of the rows of the run. */
+export function verdictOf(row: SyscallRow, index: number): number {
+  if (row.answer.by === 'errno') return verdict.errno | row.answer.errno;
+  if (index >= 1 << dataBits) throw new RangeError(`row ${index} does not fit into a filter's verdict`);
+  return verdict.trace | index;
 }
 
 /**
- * The seccomp filter for some rows of the table: each of their calls gets the row's verdict, every other call
- * is allowed, and every call of an unknown architecture is ENOSYS.
+ * The seccomp filter for some rows of the table: each of their calls gets the verdict of the first row whose
+ * conditions hold, every other call is allowed, and every call of an architecture that `machine` does not run
+ * with is ENOSYS.
  *
  * The kernel keeps a bitmap of the calls that a filter always allows, so the length of the list costs others
  * nothing.
+ *
+ * @param machine as Node's `process.arch` names it
  */
-export function generateFilter(rows: readonly SyscallRow[]): readonly Instruction[] {
-  const x32 = section(rows, 'x32');
-  const native = section(rows, 'x86_64');
-  const i386 = section(rows, 'i386');
+export function generateFilter(
+  rows: readonly SyscallRow[],
+  machine: 'x64' | 'arm64' = 'x64',
+): readonly Instruction[] {
   const number = instruction(opcode.load, data.nr);
-  // Jumps count instructions that are skipped.
-  const x86 = [number, ...ifElse(instruction(opcode.jumpSet, x32Bit), x32, native)];
-  return [
-    instruction(opcode.load, data.arch),
-    ...ifElse(instruction(opcode.jumpEqual, auditArch.x86_64), x86, [
-      ...ifElse(instruction(opcode.jumpEqual, auditArch.i386), [number, ...i386], []),
-      instruction(opcode.return, verdict.errno | ENOSYS),
-    ]),
-  ];
+  const unknown = [instruction(opcode.return, verdict.errno | constants.errno.ENOSYS)];
+  const section = (abi: Abi) => [number, ...calls(rows, abi)];
+  const known =
+    machine === 'arm64'
+      ? ifEqual(auditArch.aarch64, section('aarch64'), unknown)
+      : ifEqual(
+          auditArch.x86_64,
+          [number, ...ifElse(instruction(opcode.jumpSet, x32Bit), section('x32'), section('x86_64'))],
+          ifEqual(auditArch.i386, section('i386'), unknown),
+        );
+  return [instruction(opcode.load, data.arch), ...known];
 }
 
-/** Conditional jumps reach 255 instructions; an unconditional one reaches any. */
+const ifEqual = (value: number, then: readonly Instruction[], otherwise: readonly Instruction[]) =>
+  ifElse(instruction(opcode.jumpEqual, value), then, otherwise);
+
+/** Conditional jumps reach 255 instructions; an unconditional one reaches any. Jumps count instructions that are skipped. */
 function ifElse(
   test: Instruction,
   then: readonly Instruction[],
@@ -77,15 +90,43 @@ function ifElse(
   ];
 }
 
-/** Ends in a return on every way through it. */
-function section(rows: readonly SyscallRow[], abi: Abi): Instruction[] {
+/** From the number in the accumulator to a verdict, on every way. */
+function calls(rows: readonly SyscallRow[], abi: Abi): Instruction[] {
   const bit = abi === 'x32' ? x32Bit : 0;
-  const cases = rows.flatMap((row) => {
-    const nr = row.numbers[abi];
-    if (nr === undefined) return [];
-    return [instruction(opcode.jumpEqual, nr | bit, 0, 1), instruction(opcode.return, verdictOf(row))];
+  const byNumber = new Map<number, Instruction[]>();
+  rows.forEach((row, index) => {
+    const nr = numberOf(row.name, abi);
+    if (nr === undefined) return;
+    const alternatives = byNumber.get(nr) ?? [];
+    byNumber.set(nr, [...alternatives, ...alternative(row.when, verdictOf(row, index))]);
   });
-  return [...cases, instruction(opcode.return, verdict.allow)];
+  const allow = instruction(opcode.return, verdict.allow);
+  return [
+    ...[...byNumber].flatMap(([nr, alternatives]) => {
+      const then = [...alternatives, allow];
+      return [instruction(opcode.jumpEqual, nr | bit, 0, then.length), ...then];
+    }),
+    allow,
+  ];
+}
+
+/** The verdict when all conditions hold; else what stands behind it is reached. */
+function alternative(conditions: readonly Condition[], result: number): Instruction[] {
+  return conditions.reduceRight<Instruction[]>(
+    (inner, { argument, is, value }) => {
+      const load = instruction(opcode.load, data.args + argument * 8);
+      const past = inner.length;
+      switch (is) {
+        case 'equal':
+          return [load, instruction(opcode.jumpEqual, value, 0, past), ...inner];
+        case 'notEqual':
+          return [load, instruction(opcode.jumpEqual, value, past, 0), ...inner];
+        case 'anyBitOf':
+          return [load, instruction(opcode.jumpSet, value, 0, past), ...inner];
+      }
+    },
+    [instruction(opcode.return, result)],
+  );
 }
 
 /** Packs instructions as `struct sock_filter[]` in the machine's (little-endian) order. */

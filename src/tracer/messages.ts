@@ -1,7 +1,7 @@
 /** What the main thread and the tracing thread say to each other. */
 import type { MessagePort } from 'node:worker_threads';
 import type { BackendName } from '../native/shim.js';
-import type { ExecDecision, Exit, Leftover, TraceCounts, TraceEvent } from './tracer.js';
+import type { ExecDecision, Exit, Leftover, TraceCounts } from './tracer.js';
 
 /** Everything that a run needs, resolved and packed. */
 export interface Job {
@@ -18,6 +18,10 @@ export interface Job {
   readonly streams: readonly [number, number, number];
   /** `struct sock_filter[]`. */
   readonly filter: Uint8Array;
+  /** `struct oua_trace_row[]`. */
+  readonly rows: Uint8Array;
+  /** Packed strings. */
+  readonly asked: Uint8Array | undefined;
   readonly uname: Uint8Array | undefined;
   readonly hiddenProc: string | undefined;
   /** Milliseconds. */
@@ -32,28 +36,6 @@ export type Order =
   | { readonly type: 'arm'; readonly id: number; readonly pid: number }
   | { readonly type: 'kill' };
 
-/** An exec stop as it crosses the threads; buffers arrive as plain Uint8Arrays. */
-export interface StopReport {
-  readonly stop: number;
-  readonly tid: number;
-  readonly pid: number;
-  readonly parent: number;
-  readonly path: Uint8Array;
-  /** Packed strings. */
-  readonly argv: Uint8Array;
-  readonly environment: Uint8Array;
-  readonly cwd: Uint8Array;
-  readonly root: Uint8Array;
-  readonly directoryFd: number;
-  readonly base: Uint8Array;
-}
-
-/** A TraceEvent with the shim's number of the stop in place of the handler's sequence. */
-export type NumberedEvent =
-  | Exclude<TraceEvent, { type: 'exec' | 'exec-failed' }>
-  | { readonly type: 'exec'; readonly pid: number; readonly stop: number; readonly redirected: boolean }
-  | { readonly type: 'exec-failed'; readonly pid: number; readonly stop: number; readonly errno: number };
-
 export type Failure = {
   readonly code: 'TRACE_FAILED' | 'PROGRAM_MISSING';
   readonly message: string;
@@ -63,10 +45,12 @@ export type Failure = {
 export type Report =
   | { readonly type: 'open'; readonly run: number }
   | { readonly type: 'started'; readonly pid: number }
-  | { readonly type: 'stop'; readonly stop: StopReport }
+  /** The record of an exec stop. */
+  | { readonly type: 'stop'; readonly record: Uint8Array }
   | { readonly type: 'quiesced'; readonly stop: number; readonly restless: number }
   | { readonly type: 'armed'; readonly id: number; readonly found: boolean }
-  | { readonly type: 'events'; readonly events: readonly NumberedEvent[] }
+  /** Whole records of events that are told. */
+  | { readonly type: 'events'; readonly records: Uint8Array }
   | { readonly type: 'command'; readonly exit: Exit }
   | {
       readonly type: 'end';

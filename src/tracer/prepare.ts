@@ -8,7 +8,8 @@ import { check, chosenBackend, loadShim } from '../native/shim.js';
 import { generateFilter, packFilter } from './bpf.js';
 import type { Job } from './messages.js';
 import { packStrings, traceFlags } from './records.js';
-import { rowsFor, type Feature } from './syscalls.js';
+import type { Feature } from './row.js';
+import { packRows, rowsFor } from './syscalls.js';
 import type { Stdio, TraceOptions } from './tracer.js';
 
 /** Milliseconds that a stream's last bytes get to be read once every tracee is dead. */
@@ -34,6 +35,7 @@ export function prepare(options: TraceOptions, resources: ResourceStack): Prepar
   resources.defer(handedOver);
   const [stdin, stdout, stderr] = options.stdio ?? (['ignore', 'inherit', 'inherit'] as const);
   const stream = (stdio: Stdio, index: number) => descriptorOf(stdio, index, given, resources);
+  const rows = rowsFor(featuresOf(options));
   return {
     job: {
       backend: chosenBackend(),
@@ -43,9 +45,11 @@ export function prepare(options: TraceOptions, resources: ResourceStack): Prepar
         argv: packStrings(options.command),
         environment: packStrings(environment),
         cwd: packStrings([options.cwd ?? '']),
+        asked: options.execPaths && packStrings(options.execPaths),
       })),
       streams: [stream(stdin, 0), stream(stdout, 1), stream(stderr, 2)],
-      filter: packFilter(generateFilter(rowsFor(featuresOf(options)))),
+      filter: packFilter(generateFilter(rows, machine())),
+      rows: packRows(rows),
       uname: options.uname,
       hiddenProc: options.hiddenProc,
       grace: options.grace ?? defaultGrace,
@@ -77,10 +81,19 @@ function flagsOf(options: TraceOptions): number {
 function featuresOf(options: TraceOptions): ReadonlySet<Feature> {
   const features = new Set<Feature>();
   // Arming happens at an exec, too.
-  if (options.onExec || options.armed === 'later') features.add('exec');
+  if (options.onExec || options.onEvent || options.armed === 'later') features.add('exec');
   if (options.uname) features.add('uname');
   if (options.hiddenProc) features.add('hiddenProc');
   return features;
+}
+
+function machine(): 'x64' | 'arm64' {
+  if (process.arch === 'x64' || process.arch === 'arm64') return process.arch;
+  throw new OuaError(
+    'HOST_UNSUPPORTED',
+    `this machine's architecture, ${process.arch}, is not supported`,
+    'use an x86-64 host',
+  );
 }
 
 type Environment = NonNullable<TraceOptions['environment']>;

@@ -18,25 +18,59 @@ export const eventKind = {
 /** `enum oua_trace_flags`. */
 export const traceFlags = { armed: 1, askExec: 2, tellAll: 4 } as const;
 
-/** `struct oua_trace_event`; what the fields mean depends on the kind. */
-export interface EventRecord {
-  readonly kind: number;
-  readonly tid: number;
-  readonly other: number;
-  readonly status: number;
-  readonly args: readonly bigint[];
+/** `struct oua_trace_event` with its strings; what the fields mean depends on the kind. */
+export class EventRecord {
+  readonly #bytes: Buffer;
+
+  /** The record at the beginning of `bytes`, whose memory it shares. */
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  get kind(): number {
+    return this.#bytes.readUInt32LE(4);
+  }
+  get tid(): number {
+    return this.#bytes.readInt32LE(8);
+  }
+  get other(): number {
+    return this.#bytes.readInt32LE(12);
+  }
+  get status(): number {
+    return this.#bytes.readInt32LE(16);
+  }
+
+  argument(index: number): number {
+    return Number(this.#bytes.readBigInt64LE(24 + index * 8));
+  }
+
+  /** Copies, in order. */
+  strings(): Buffer[] {
+    let at = eventSize;
+    return Array.from({ length: this.#bytes.readUInt32LE(20) }, () => {
+      const start = at + 4;
+      at = start + this.#bytes.readUInt32LE(at);
+      return Buffer.from(this.#bytes.subarray(start, at));
+    });
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
 }
 
-/** Reads the record with number `index`. */
-export function eventAt(bytes: Buffer, index: number): EventRecord {
-  const at = index * eventSize;
-  return {
-    kind: bytes.readUInt32LE(at),
-    tid: bytes.readInt32LE(at + 4),
-    other: bytes.readInt32LE(at + 8),
-    status: bytes.readInt32LE(at + 12),
-    args: [0, 1, 2, 3, 4, 5].map((i) => bytes.readBigUInt64LE(at + 16 + i * 8)),
-  };
+/** The whole records at the beginning of a piece of the stream, and what is left of it. */
+export function splitRecords(bytes: Buffer): { records: EventRecord[]; rest: Buffer } {
+  const records: EventRecord[] = [];
+  let at = 0;
+  while (at + eventSize <= bytes.length) {
+    const size = bytes.readUInt32LE(at);
+    if (size < eventSize || size % 8 !== 0) throw new RangeError(`an event of ${size} bytes`);
+    if (at + size > bytes.length) break;
+    records.push(new EventRecord(bytes.subarray(at, at + size)));
+    at += size;
+  }
+  return { records, rest: bytes.subarray(at) };
 }
 
 /** Strings, each with a NUL after it. @throws RangeError when one has a NUL inside. */

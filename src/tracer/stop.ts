@@ -2,9 +2,8 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'n
 import { constants as os } from 'node:os';
 import { errnoOf, OuaError } from '../base/errors.js';
 import { check, loadShim } from '../native/shim.js';
-import type { StopReport } from './messages.js';
-import { absolutePath, pathInRoot, type ProgramName } from './paths.js';
-import { unpackStrings } from './records.js';
+import { pathInRoot } from './paths.js';
+import { unpackStrings, type EventRecord } from './records.js';
 import type { ExecStop } from './tracer.js';
 
 /** Errnos with which the tracee's own call is going to fail. */
@@ -20,37 +19,38 @@ const noProgram: readonly number[] = [
 
 /** An exec stop as handlers see it. */
 export class HeldExec implements ExecStop {
+  readonly sequence: number;
   readonly pid: number;
   readonly parent: number;
   readonly path: Buffer;
-  readonly argv: readonly Buffer[];
-  readonly environment: readonly Buffer[];
+  readonly absolutePath: Buffer;
   readonly cwd: Buffer;
   readonly root: Buffer;
-  readonly absolutePath: Buffer;
+  readonly argv: readonly Buffer[];
+  readonly environment: readonly Buffer[];
   readonly #tid: number;
-  readonly #name: ProgramName;
+  readonly #base: Buffer;
+  readonly #directoryFd: number;
 
   constructor(
-    readonly sequence: number,
-    report: StopReport,
+    record: EventRecord,
     readonly quiesce: () => Promise<void>,
   ) {
-    this.pid = report.pid;
-    this.parent = report.parent;
-    this.path = Buffer.from(report.path);
-    this.argv = unpackStrings(Buffer.from(report.argv));
-    this.environment = unpackStrings(Buffer.from(report.environment));
-    this.cwd = Buffer.from(report.cwd);
-    this.root = Buffer.from(report.root);
-    this.#tid = report.tid;
-    this.#name = {
-      path: this.path,
-      directoryFd: report.directoryFd,
-      base: Buffer.from(report.base),
-      root: this.root,
-    };
-    this.absolutePath = absolutePath(this.#name);
+    this.sequence = record.status - 1;
+    this.pid = record.other;
+    this.parent = record.argument(0);
+    this.#tid = record.tid;
+    this.#directoryFd = record.argument(1);
+    const [path, absolute, cwd, root, base, argv, environment] = record.strings();
+    if (!path || !absolute || !cwd || !root || !base || !argv || !environment)
+      throw new RangeError('an exec stop without its strings');
+    this.path = path;
+    this.absolutePath = absolute;
+    this.cwd = cwd;
+    this.root = root;
+    this.#base = base;
+    this.argv = unpackStrings(argv);
+    this.environment = unpackStrings(environment);
   }
 
   readProgram(limit: number): Buffer | undefined {
@@ -70,7 +70,10 @@ export class HeldExec implements ExecStop {
   }
 
   #openPath(): number | undefined {
-    const path = Buffer.concat([pathInRoot(this.#name), Buffer.of(0)]);
+    const path = Buffer.concat([
+      pathInRoot({ path: this.path, base: this.#base, root: this.root }),
+      Buffer.of(0),
+    ]);
     const fd = loadShim().oua_trace_open_program(this.#tid, path);
     if (noProgram.includes(-fd)) return undefined;
     return check(`open '${this.absolutePath.toString()}'`, fd);
@@ -78,7 +81,7 @@ export class HeldExec implements ExecStop {
 
   /** fexecve(3): the descriptor is the program. */
   #openDescriptor(): number | undefined {
-    const link = `/proc/${this.#tid}/fd/${this.#name.directoryFd}`;
+    const link = `/proc/${this.#tid}/fd/${this.#directoryFd}`;
     try {
       return statSync(link).isFile() ? openSync(link, constants.O_RDONLY) : undefined;
     } catch (error) {

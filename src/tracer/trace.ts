@@ -2,10 +2,12 @@ import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { OuaError } from '../base/errors.js';
 import { ResourceStack } from '../base/resources.js';
 import { loadShim } from '../native/shim.js';
-import type { Job, NumberedEvent, Order, Report, StopReport } from './messages.js';
+import type { Job, Order, Report } from './messages.js';
 import { prepare } from './prepare.js';
+import { EventRecord } from './records.js';
 import { HeldExec } from './stop.js';
-import type { ExecDecision, Exit, TraceEvent, TraceOptions, TraceResult, TraceRun } from './tracer.js';
+import { decodeEvents } from './told.js';
+import type { ExecDecision, Exit, TraceOptions, TraceResult, TraceRun } from './tracer.js';
 
 /** Milliseconds after an order to kill by which the tracing thread must have ended. */
 const endLimit = 15_000;
@@ -51,11 +53,8 @@ class Run implements TraceRun {
   readonly #armings = new Map<number, { readonly pid: number; readonly armed: Deferred<void> }>();
   /** By the shim's number of the stop. */
   readonly #quiesces = new Map<number, Deferred<void>>();
-  /** The shim's number of a stop → the sequence that the handler saw. */
-  readonly #sequences = new Map<number, number>();
   readonly #port: MessagePort;
   readonly #workerPort: MessagePort;
-  #nextSequence = 0;
   #nextArming = 0;
   #shimRun: number | undefined;
   /** Why we, or the tracing thread, end the run. */
@@ -156,13 +155,13 @@ class Run implements TraceRun {
         this.#handedOver?.();
         return this.#started.resolve(report.pid);
       case 'stop':
-        return void this.#consult(report.stop);
+        return void this.#consult(new EventRecord(Buffer.from(report.record)));
       case 'quiesced':
         return this.#settleQuiesce(report.stop, report.restless);
       case 'armed':
         return this.#settleArming(report.id, report.found);
       case 'events':
-        return this.#tell(report.events);
+        return this.#tell(report.records);
       case 'command':
         return this.#command.resolve(report.exit);
       case 'end':
@@ -170,12 +169,10 @@ class Run implements TraceRun {
     }
   }
 
-  async #consult(report: StopReport): Promise<void> {
-    const { stop } = report;
-    const sequence = this.#nextSequence++;
-    this.#sequences.set(stop, sequence);
+  async #consult(record: EventRecord): Promise<void> {
+    const stop = record.status;
     try {
-      const held = new HeldExec(sequence, report, () => this.#quiesce(stop));
+      const held = new HeldExec(record, () => this.#quiesce(stop));
       const decision: ExecDecision = (await this.#options.onExec?.(held)) ?? { action: 'continue' };
       this.#order({ type: 'decide', stop, decision });
     } catch (error) {
@@ -183,24 +180,14 @@ class Run implements TraceRun {
     }
   }
 
-  #tell(events: readonly NumberedEvent[]): void {
-    for (const event of events) {
-      const told = this.#numbered(event);
-      try {
-        this.#options.onEvent?.(told);
-      } catch (error) {
-        return this.#stop(error);
-      }
+  #tell(records: Uint8Array): void {
+    const { onEvent } = this.#options;
+    if (!onEvent || this.#reason !== undefined) return;
+    try {
+      for (const event of decodeEvents(records)) onEvent(event);
+    } catch (error) {
+      this.#stop(error);
     }
-  }
-
-  #numbered(event: NumberedEvent): TraceEvent {
-    if (event.type !== 'exec' && event.type !== 'exec-failed') return event;
-    const { stop, ...rest } = event;
-    const sequence = this.#sequences.get(stop);
-    this.#sequences.delete(stop);
-    if (rest.type === 'exec-failed') return { ...rest, sequence: sequence ?? -1 };
-    return sequence === undefined ? rest : { ...rest, sequence };
   }
 
   #quiesce(stop: number): Promise<void> {

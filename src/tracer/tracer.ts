@@ -1,9 +1,10 @@
 /** A process of the traced tree at one of its execve(2) or execveat(2) calls; it stands still until the handler returns. */
 export interface ExecStop {
-  /** Counts the run's exec stops from 0, in the order in which handlers see them. */
+  /** Counts the execs of armed processes from 0, in the order in which they began. */
   readonly sequence: number;
   /** Thread group ids as the host's root pid namespace numbers them. */
   readonly pid: number;
+  /** The process that made this one; it may have ended since. */
   readonly parent: number;
   /** Path as given (raw bytes, perhaps relative, empty for fexecve). */
   readonly path: Buffer;
@@ -16,7 +17,7 @@ export interface ExecStop {
   readonly root: Buffer;
   /**
    * `path` made absolute in the same terms (joined with `root` and `cwd` or the descriptor that execveat was
-   * given, `.` and `..` resolved by name). Symbolic links are not followed.
+   * given, `.` and `..` resolved by name, not above `root`). Symbolic links are not followed.
    */
   readonly absolutePath: Buffer;
   /**
@@ -50,22 +51,27 @@ export interface Exit {
   readonly signal?: number;
 }
 
+/** What an exec call was given; see ExecStop. */
+export type ExecCall = Pick<ExecStop, 'sequence' | 'path' | 'absolutePath' | 'argv'>;
+
 /** Something that happened in the traced tree. All pids as the host's root pid namespace numbers them. */
 export type TraceEvent =
   | { readonly type: 'fork'; readonly pid: number; readonly child: number; readonly thread: boolean }
-  /** A new program runs. `sequence` is that of its ExecStop, absent when the process was not armed. */
+  /** A new program runs. `call` is absent when the process was not armed. */
   | {
       readonly type: 'exec';
       readonly pid: number;
-      readonly sequence?: number;
+      readonly parent: number;
       readonly redirected: boolean;
+      readonly call?: ExecCall;
     }
-  /** An exec call that a handler let go on found no program, or no right to run it. */
+  /** An armed process's exec call found no program, or no right to run it. */
   | {
       readonly type: 'exec-failed';
       readonly pid: number;
-      readonly sequence: number;
+      readonly parent: number;
       readonly errno: number;
+      readonly call: ExecCall;
     }
   | ({ readonly type: 'exit'; readonly pid: number } & Exit);
 
@@ -98,6 +104,12 @@ export interface TraceOptions {
   readonly hiddenProc?: string;
   /** Called for each exec of an armed process, one at a time, in order. What it throws ends the run. */
   readonly onExec?: (stop: ExecStop) => ExecDecision | Promise<ExecDecision>;
+  /**
+   * Directories, absolute: `onExec` is called only for programs somewhere below one of them, by `absolutePath`. An
+   * exec that is held costs ten times as much as one that is only told.
+   */
+  readonly execPaths?: readonly string[];
+  /** Called for what has happened, in order and in batches, up to a tenth of a second later. What it throws ends the run. */
   readonly onEvent?: (event: TraceEvent) => void;
   /** Milliseconds that processes left behind by the main process get before they are killed. Default 500. */
   readonly grace?: number;

@@ -1,10 +1,10 @@
 import { constants } from 'node:os';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { check, errnoName, type Shim } from '../native/shim.js';
-import type { Failure, Job, NumberedEvent, Order, Report } from './messages.js';
-import { countsSize, eventAt, eventKind, eventSize, type EventRecord } from './records.js';
-import { kernelName, type ProgramName } from './paths.js';
-import { nameProcess, Reader } from './reader.js';
+import type { Failure, Job, Order, Report } from './messages.js';
+import { nameProcess } from './leftover.js';
+import { countsSize, eventKind, splitRecords, type EventRecord } from './records.js';
+import { exitOf, failedRedirect, isTold } from './told.js';
 import type { ExecDecision, Exit, Leftover } from './tracer.js';
 
 /** Milliseconds; orders from the main thread cut a wait short. */
@@ -14,11 +14,7 @@ const quiesceLimit = 10_000;
 /** How long killed tracees get to die. Only one that the kernel holds in a call can need it. */
 const deathLimit = 10_000;
 
-/** An exec stop whose decision is asked for or waited for. */
-interface Asked {
-  readonly record: EventRecord;
-  name?: ProgramName;
-}
+const bufferSize = 256 * 1024;
 
 /**
  * One run on the tracing thread. Everything is synchronous: the shim waits, we look at what happened and at
@@ -27,8 +23,9 @@ interface Asked {
 export class Tracing {
   readonly #shim: Shim;
   readonly #job: Job;
-  readonly #reader: Reader;
-  readonly #events = Buffer.alloc(256 * eventSize);
+  readonly #buffer = Buffer.alloc(bufferSize);
+  /** The beginning of a record whose end has not come yet. */
+  #rest: Buffer = Buffer.alloc(0);
   #run = -1;
   #commandPid = 0;
   #armedPid = 0;
@@ -37,7 +34,8 @@ export class Tracing {
   #failure: Failure | undefined;
   #leftovers: Leftover[] = [];
   /** Exec stops in the order in which they came; the first is the one being asked about. */
-  #stops: Asked[] = [];
+  #stops: EventRecord[] = [];
+  #asking = false;
   #quiesced = false;
   /** `performance.now()` at which what is left over is killed, or at which the killed should be dead. */
   #killAt = Infinity;
@@ -47,7 +45,6 @@ export class Tracing {
   constructor(shim: Shim, job: Job) {
     this.#shim = shim;
     this.#job = job;
-    this.#reader = new Reader(shim);
   }
 
   run(): void {
@@ -64,8 +61,10 @@ export class Tracing {
   }
 
   #start(): void {
-    const { uname, hiddenProc, file, argv, environment, cwd, streams, filter } = this.#job;
+    const { rows, asked, uname, hiddenProc, file, argv, environment, cwd, streams, filter } = this.#job;
     const shim = this.#shim;
+    check('set the rows', shim.oua_trace_set_rows(this.#run, rows, rows.length));
+    if (asked) check('set the asked paths', shim.oua_trace_set_asked(this.#run, asked, asked.length));
     if (uname) check('set uname', shim.oua_trace_set_uname(this.#run, uname, uname.length));
     if (hiddenProc) check('set the hidden proc', shim.oua_trace_set_hidden_proc(this.#run, hiddenProc));
     this.#commandPid = check(
@@ -82,15 +81,21 @@ export class Tracing {
     const milliseconds = Math.ceil(Math.max(0, Math.min(waitSlice, limit)));
     const count = check(
       'wait for tracees',
-      this.#shim.oua_trace_wait(this.#run, this.#events, this.#events.length, milliseconds),
+      this.#shim.oua_trace_wait(this.#run, this.#buffer, this.#buffer.length, milliseconds),
     );
-    const told: NumberedEvent[] = [];
-    for (let index = 0; index < count; index++) {
-      const event = this.#take(eventAt(this.#events, index));
-      if (event) told.push(event);
-    }
-    if (told.length > 0) this.#report({ type: 'events', events: told });
+    if (count > 0) this.#take(this.#buffer.subarray(0, count));
     this.#keepTime();
+  }
+
+  /** Takes what the shim has written, copied: the buffer is used again. */
+  #take(written: Buffer): void {
+    const { records, rest } = splitRecords(Buffer.concat([this.#rest, written]));
+    this.#rest = rest;
+    for (const record of records) this.#look(record);
+    const told = records.filter(isTold).map(({ bytes }) => bytes);
+    if (told.length > 0) this.#report({ type: 'events', records: Buffer.concat(told) });
+    // What happened before a stop is told before its handler is asked.
+    if (!this.#asking) this.#ask();
   }
 
   /** Ends what outstays its time. */
@@ -111,55 +116,47 @@ export class Tracing {
     }
   }
 
-  #take(record: EventRecord): NumberedEvent | undefined {
-    const { kind, tid, other, status, args } = record;
+  #look(record: EventRecord): void {
+    const { kind, tid, other, status } = record;
     switch (kind) {
-      case eventKind.fork:
-        return { type: 'fork', pid: tid, child: other, thread: status === 1 };
-      case eventKind.exec:
-        return { type: 'exec', pid: tid, stop: status, redirected: other === 1 };
       case eventKind.execFailed:
         return this.#execFailed(record);
       case eventKind.exit:
-        return this.#exited(tid, other, exitOf(status));
+        return this.#exited(tid, exitOf(status));
       case eventKind.execStop:
-        this.#stops.push({ record });
-        if (this.#stops.length === 1) this.#ask();
-        return undefined;
+        this.#stops.push(record);
+        return;
       case eventKind.mismatch:
-        this.#fail(
+        return this.#fail(
           'TRACE_FAILED',
           `process ${tid} runs another program than was decided`,
           'something changed the call while it was looked at; plan again, and distrust the guest if it happens again',
         );
-        return undefined;
       case eventKind.startFailed:
-        this.#fail(
+        return this.#fail(
           status === constants.errno.ENOENT ? 'PROGRAM_MISSING' : 'TRACE_FAILED',
           `the command '${Buffer.from(this.#job.file).toString().slice(0, -1)}' cannot be run: ${errnoName(status)}`,
           'check its path, its mode and its working directory',
         );
-        return undefined;
       case eventKind.end:
         this.#ended = true;
-        return undefined;
+        return;
       default:
-        throw new RangeError(`trace event ${kind}, thread ${tid}, ${args.join(' ')}`);
+        if (!isTold(record)) throw new RangeError(`trace event ${kind}, thread ${tid}, ${other}, ${status}`);
     }
   }
 
-  #execFailed({ other, status, args }: EventRecord): NumberedEvent {
-    const errno = Number(args[0]);
-    if (args[1] === 1n && errno < kernelRestart)
+  #execFailed(record: EventRecord): void {
+    const errno = failedRedirect(record);
+    if (errno !== undefined)
       this.#fail(
         'TRACE_FAILED',
-        `process ${other} could not run the program that it was redirected to: ${errnoName(errno)}`,
+        `process ${record.tid} could not run the program that it was redirected to: ${errnoName(errno)}`,
         'check that the stub is in place and executable inside the sandbox',
       );
-    return { type: 'exec-failed', pid: other, stop: status, errno };
   }
 
-  #exited(tid: number, tgid: number, exit: Exit): NumberedEvent | undefined {
+  #exited(tid: number, exit: Exit): void {
     if (tid === this.#commandPid) {
       this.#commandExit = exit;
       this.#report({ type: 'command', exit });
@@ -167,35 +164,17 @@ export class Tracing {
     if (tid === this.#armedPid) this.#armedExit = exit;
     const over = this.#commandExit && (this.#armedPid ? this.#armedExit : !this.#job.armedLater);
     if (over) this.#killAt = Math.min(this.#killAt, performance.now() + this.#job.grace);
-    return tid === tgid ? { type: 'exit', pid: tid, ...exit } : undefined;
   }
 
-  /** Asks the main thread about the first stop of the line that still stands. */
+  /** Asks the main thread about the first stop of the line. */
   #ask(): void {
-    for (let asked = this.#stops[0]; asked; asked = this.#stops[0]) {
-      const report = this.#reader.read(asked.record);
-      if (typeof report !== 'number') {
-        asked.name = {
-          path: Buffer.from(report.path),
-          directoryFd: report.directoryFd,
-          base: Buffer.from(report.base),
-          root: Buffer.from(report.root),
-        };
-        this.#report({ type: 'stop', stop: report });
-        return;
-      }
-      // What we cannot read, the kernel cannot either: the call fails as it would have.
-      this.#decide(asked, { action: 'fail', errno: report });
-      this.#stops.shift();
-    }
+    const [stop] = this.#stops;
+    this.#asking = stop !== undefined;
+    if (stop) this.#report({ type: 'stop', record: stop.bytes });
   }
 
-  #decide({ record: { tid, status: stop }, name }: Asked, decision: ExecDecision): void {
-    const shim = this.#shim;
-    const result =
-      decision.action === 'fail'
-        ? shim.oua_trace_exec_fail(this.#run, tid, stop, decision.errno)
-        : this.#go(tid, stop, decision, name);
+  #decide({ tid, status: stop }: EventRecord, decision: ExecDecision): void {
+    const result = this.#carryOut(tid, stop, decision);
     // ESRCH: it was killed meanwhile, and its end is reported as any other.
     if (result < 0 && result !== -constants.errno.ESRCH)
       this.#fail(
@@ -205,14 +184,18 @@ export class Tracing {
       );
   }
 
-  #go(tid: number, stop: number, decision: ExecDecision, name: ProgramName | undefined): number {
+  #carryOut(tid: number, stop: number, decision: ExecDecision): number {
     const shim = this.#shim;
-    if (decision.action === 'redirect') {
-      const path = Buffer.from(`${decision.path}\0`);
-      return shim.oua_trace_exec_redirect(this.#run, tid, stop, path, path.length);
+    switch (decision.action) {
+      case 'continue':
+        return shim.oua_trace_exec_continue(this.#run, tid, stop);
+      case 'fail':
+        return shim.oua_trace_exec_fail(this.#run, tid, stop, decision.errno);
+      case 'redirect': {
+        const path = Buffer.from(`${decision.path}\0`);
+        return shim.oua_trace_exec_redirect(this.#run, tid, stop, path, path.length);
+      }
     }
-    const expected = Buffer.concat([name ? kernelName(name) : Buffer.alloc(0), Buffer.of(0)]);
-    return shim.oua_trace_exec_continue(this.#run, tid, stop, expected, expected.length);
   }
 
   #takeOrders(): void {
@@ -226,9 +209,9 @@ export class Tracing {
   #follow(order: Order): void {
     switch (order.type) {
       case 'decide': {
-        const asked = this.#stops[0];
-        if (asked?.record.status !== order.stop) return;
-        this.#decide(asked, order.decision);
+        const [held] = this.#stops;
+        if (held?.status !== order.stop) return;
+        this.#decide(held, order.decision);
         this.#stops.shift();
         if (this.#quiesced) check('let the tracees go', this.#shim.oua_trace_release(this.#run));
         this.#quiesced = false;
@@ -293,13 +276,4 @@ export class Tracing {
   #report(report: Report): void {
     this.#job.port.postMessage(report);
   }
-}
-
-/** `ERESTARTSYS`, the first of the errnos by which the kernel makes a call again; linux/errno.h. */
-const kernelRestart = 512;
-
-/** wait(2): the low seven bits are the signal, the next byte the status. */
-function exitOf(status: number): Exit {
-  const signal = status & 0x7f;
-  return signal ? { exitStatus: 128 + signal, signal } : { exitStatus: (status >> 8) & 0xff };
 }

@@ -66,6 +66,38 @@ describe.each(backendNames)('through %s', (backend) => {
     expect(result).toMatchObject({ exitStatus: 0, counts: { execs: 4, forks: 1 } });
   });
 
+  test('only programs below the asked directories are held; the others are told', async () => {
+    const { stops, events } = await observe(['/bin/sh', '-c', `/bin/echo one; ${script}; /bin/echo two`], {
+      execPaths: ['/nowhere', folder],
+      onExec: letGo,
+    });
+    expect(stops.map(({ absolutePath }) => String(absolutePath))).toEqual([script]);
+    expect(stops[0]?.sequence).toBe(2);
+    const told = events.flatMap((event) => (event.type === 'exec' && event.call ? [event] : []));
+    expect(told.map(({ call }) => call?.sequence)).toEqual([0, 1, 2, 3]);
+    expect(told.map(({ call }) => words(call?.argv ?? []).join(' ')).slice(1)).toEqual([
+      '/bin/echo one',
+      script,
+      '/bin/echo two',
+    ]);
+    expect(told[1]?.parent).toBe(told[0]?.pid);
+  });
+
+  test('a directory that is asked about is named whole', async () => {
+    const { stops } = await observe([script], { execPaths: [folder.slice(0, -1)], onExec: letGo });
+    expect(stops).toEqual([]);
+  });
+
+  test.each([
+    ['/usr', '../bin//./true', '/bin/true'],
+    ['/', '/../../bin/true', '/bin/true'],
+    ['/usr/lib', './../bin/../../bin/true', '/bin/true'],
+  ])('in %s, %s is %s', async (directory, given, absolute) => {
+    const { stops } = await observe(['/usr/bin/env', '-C', directory, given], { onExec: letGo });
+    expect(String(stops.at(-1)?.absolutePath)).toBe(absolute);
+    expect(String(stops.at(-1)?.path)).toBe(given);
+  });
+
   test('names and arguments need be no text', async () => {
     const odd = Buffer.from([0x2f, 0xff, 0xfe, 0x0a, 0x80]);
     const strange = Buffer.concat([Buffer.from(folder), odd]);
@@ -112,7 +144,7 @@ describe.each(backendNames)('through %s', (backend) => {
     const redirected = events.filter((event) => event.type === 'exec' && event.redirected);
     expect(redirected).toHaveLength(1);
     expect(seen.map(({ sequence }) => sequence)).toContain(
-      redirected[0]?.type === 'exec' ? redirected[0].sequence : undefined,
+      redirected[0]?.type === 'exec' ? redirected[0].call?.sequence : undefined,
     );
   });
 
@@ -169,8 +201,8 @@ describe.each(backendNames)('through %s', (backend) => {
     });
     expect(programs).toEqual([undefined, undefined]);
     expect(events.filter(({ type }) => type === 'exec-failed')).toEqual([
-      expect.objectContaining({ sequence: 1, errno: 2 }),
-      expect.objectContaining({ sequence: 2, errno: 13 }),
+      expect.objectContaining({ errno: 2, call: expect.objectContaining({ sequence: 1 }) as unknown }),
+      expect.objectContaining({ errno: 13, call: expect.objectContaining({ sequence: 2 }) as unknown }),
     ]);
     const { run } = start(['/bin/true'], { onExec: (stop) => (stop.readProgram(10), letGo()) });
     await expect(run.result).rejects.toEqual(withCode('TRACE_FAILED'));

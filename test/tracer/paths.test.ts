@@ -1,34 +1,19 @@
 import fc from 'fast-check';
-import { absolutePath, atFdcwd, kernelName, pathInRoot } from '../../src/tracer/paths.js';
+import { pathInRoot } from '../../src/tracer/paths.js';
 import { packStrings, unpackStrings } from '../../src/tracer/records.js';
 
-const name = (path: string, base = '/work', root = '/', directoryFd = atFdcwd) => ({
-  path: Buffer.from(path, 'latin1'),
-  base: Buffer.from(base),
-  root: Buffer.from(root),
-  directoryFd,
-});
-const text = (bytes: Buffer) => bytes.toString('latin1');
-
 test.each([
-  [name('/bin/sh'), '/bin/sh', '/bin/sh', '/bin/sh'],
-  [
-    name('./preinst', '/var/lib/dpkg/tmp.ci'),
-    '/var/lib/dpkg/tmp.ci/preinst',
-    '/var/lib/dpkg/tmp.ci/./preinst',
-    './preinst',
-  ],
-  [name('../a//b', '/x/y'), '/x/a/b', '/x/y/../a//b', '../a//b'],
-  [name('/bin/sh', '/srv/c/tmp', '/srv/c'), '/srv/c/bin/sh', '/bin/sh', '/bin/sh'],
-  [name('sh', '/srv/c/bin', '/srv/c'), '/srv/c/bin/sh', '/bin/sh', 'sh'],
-  [name('sh', '/srv/c', '/srv/c'), '/srv/c/sh', '//sh', 'sh'],
-  [name('sh', '/usr/bin', '/', 7), '/usr/bin/sh', '/usr/bin/sh', '/dev/fd/7/sh'],
-  [name('', '/usr/bin/sh', '/', 7), '/usr/bin/sh', '/usr/bin/sh/', '/dev/fd/7'],
-  [name('\xff\xfe', '/'), '/\xff\xfe', '//\xff\xfe', '\xff\xfe'],
-])('%j', (program, absolute, inRoot, kernel) => {
-  expect(text(absolutePath(program))).toBe(absolute);
-  expect(text(pathInRoot(program))).toBe(inRoot);
-  expect(text(kernelName(program))).toBe(kernel);
+  ['/bin/sh', '/work', '/', '/bin/sh'],
+  ['./preinst', '/var/lib/dpkg/tmp.ci', '/', '/var/lib/dpkg/tmp.ci/./preinst'],
+  ['../a//b', '/x/y', '/', '/x/y/../a//b'],
+  ['/bin/sh', '/srv/c/tmp', '/srv/c', '/bin/sh'],
+  ['sh', '/srv/c/bin', '/srv/c', '/bin/sh'],
+  ['sh', '/srv/c', '/srv/c', '//sh'],
+  ['', '/usr/bin/sh', '/', '/usr/bin/sh/'],
+  ['\xff\xfe', '/', '/', '//\xff\xfe'],
+])('%j in %j below %j', (path, base, root, inRoot) => {
+  const name = { path: Buffer.from(path, 'latin1'), base: Buffer.from(base), root: Buffer.from(root) };
+  expect(pathInRoot(name).toString('latin1')).toBe(inRoot);
 });
 
 test('strings survive packing, byte for byte', () => {

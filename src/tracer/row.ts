@@ -1,0 +1,87 @@
+/** A row of the table of system calls, and the constructors that say how well a call is supported. */
+import type { SyscallName } from './numbers.js';
+
+/** What the shim does at a stop: `enum oua_trace_answer` in native-shim/trace.h, same numbers. */
+export const answers = {
+  execve: 1,
+  execveat: 2,
+  uname: 3,
+  oldUname: 4,
+  oldoldUname: 5,
+  readlink: 6,
+  readlinkat: 7,
+  personality: 8,
+} as const;
+export type Answer = keyof typeof answers;
+
+/** What has to be wanted of a run for a row to be in its filter; `always` rows are in every one. */
+export type Feature = 'always' | 'exec' | 'uname' | 'hiddenProc';
+
+export type Support = 'full' | 'partial' | 'refused';
+
+/**
+ * A numeric test of an argument that the filter makes, so that other calls of that number never stop. It looks at
+ * the argument's low 32 bits: what the kernel takes for an int.
+ */
+export interface Condition {
+  /** From 0. */
+  readonly argument: number;
+  readonly is: 'equal' | 'notEqual' | 'anyBitOf';
+  readonly value: number;
+}
+
+export interface SyscallRow {
+  readonly name: SyscallName;
+  readonly feature: Feature;
+  /** `never`: the filter itself answers. */
+  readonly stop: 'entry' | 'exit' | 'both' | 'never';
+  /** All must hold. A call whose conditions do not hold is tried against later rows of the same name. */
+  readonly when: readonly Condition[];
+  readonly answer:
+    /** The shim knows the answer. */
+    | { readonly by: 'constant'; readonly as: Answer }
+    /** JavaScript decides while the caller stands still. */
+    | { readonly by: 'handler'; readonly as: Answer }
+    | { readonly by: 'errno'; readonly errno: number };
+  readonly support: Support;
+  readonly note: string;
+}
+
+type Make = (
+  name: SyscallName,
+  feature: Feature,
+  as: Answer,
+  support: Support,
+  note: string,
+  when?: readonly Condition[],
+) => SyscallRow;
+
+const row =
+  (by: 'constant' | 'handler', stop: 'entry' | 'exit' | 'both'): Make =>
+  (name, feature, as, support, note, when = []) => ({
+    name,
+    feature,
+    stop,
+    when,
+    answer: { by, as },
+    support,
+    note,
+  });
+
+/** The shim answers at the call's entry, and the kernel does not see the call. */
+export const constant = row('constant', 'entry');
+/** The kernel answers, and the shim corrects or notes the result. */
+export const corrected = row('constant', 'exit');
+/** Held until a handler in JavaScript decides. */
+export const asked = row('handler', 'both');
+
+/** The filter answers with an errno. */
+export const refused = (name: SyscallName, errno: number, note: string): SyscallRow => ({
+  name,
+  feature: 'always',
+  stop: 'never',
+  when: [],
+  answer: { by: 'errno', errno },
+  support: 'refused',
+  note,
+});
