@@ -23,7 +23,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   applier: ['transport', 'isolation', 'plan', 'base'],
   report: ['plan', 'base'],
   cli: [
-    ...['planner', 'applier', 'report', 'sandbox', 'disk', 'guest', 'kernel', 'memory'],
+    ...['planner', 'applier', 'report', 'sandbox', 'tracer', 'disk', 'guest', 'kernel', 'memory'],
     ...['plan', 'native', 'base'],
   ],
 };

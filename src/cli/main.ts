@@ -13,6 +13,7 @@ const commands = {
   apply: async (parser: Parser) => register(parser, (await import('./apply.js')).applyCommand),
   inspect: async (parser: Parser) => register(parser, (await import('./inspect.js')).inspectCommand),
   profile: async (parser: Parser) => register(parser, (await import('./profile.js')).profileCommand),
+  syscalls: async (parser: Parser) => register(parser, (await import('./syscalls.js')).syscallsCommand),
   doctor: async (parser: Parser) => register(parser, (await import('./doctor.js')).doctorCommand),
 };
 type Parser = Parameters<typeof register>[0];

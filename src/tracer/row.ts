@@ -14,10 +14,17 @@ export const answers = {
 } as const;
 export type Answer = keyof typeof answers;
 
-/** What has to be wanted of a run for a row to be in its filter; `always` rows are in every one. */
-export type Feature = 'always' | 'exec' | 'uname' | 'hiddenProc';
+/** What has to be wanted of a run for a row to be in its filter, as readers of the table are told it. */
+export const features = {
+  always: 'in every run',
+  exec: "in runs with `onExec`, `onEvent` or `armed: 'later'`",
+  uname: 'in runs with `uname`',
+  hiddenProc: 'in runs with `hiddenProc`',
+} as const;
+export type Feature = keyof typeof features;
 
-export type Support = 'full' | 'partial' | 'refused';
+export const supportLevels = ['full', 'partial', 'refused'] as const;
+export type Support = (typeof supportLevels)[number];
 
 /**
  * A numeric test of an argument that the filter makes, so that other calls of that number never stop. It looks at
@@ -28,6 +35,8 @@ export interface Condition {
   readonly argument: number;
   readonly is: 'equal' | 'notEqual' | 'anyBitOf';
   readonly value: number;
+  /** The test in words, where the number does not say it: `flags has O_WRONLY|O_RDWR`. */
+  readonly means?: string;
 }
 
 export interface SyscallRow {

@@ -11,7 +11,13 @@ const unameNote =
   "the guest's names, also after sethostname(2); PER_LINUX32 changes the machine, UNAME26 is not followed";
 
 export const syscalls: readonly SyscallRow[] = [
-  asked('execve', 'exec', 'execve', 'full', 'no other call starts a program but execveat(2)'),
+  asked(
+    'execve',
+    'exec',
+    'execve',
+    'full',
+    'a handler is asked about programs below execPaths, others are told; only execveat(2) starts programs, too',
+  ),
   asked('execveat', 'exec', 'execveat', 'full', 'a redirect turns it into a plain path'),
   constant('uname', 'uname', 'uname', 'partial', unameNote),
   constant('olduname', 'uname', 'oldUname', 'partial', unameNote),

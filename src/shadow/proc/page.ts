@@ -1,3 +1,4 @@
+import { markdownTable } from '../../base/markdown.js';
 import { procTable } from './table.js';
 
 /** The text of docs/proc.md; it is made from the table, so that it cannot say anything else. */
@@ -28,14 +29,4 @@ that \`sysctl\` and \`systemd-sysctl\` know it. Files of the tracee's own direct
 Sources are paths in the Linux source tree, as of 6.1.
 
 ${markdownTable(['Path', 'Source', 'State', 'Note'], rows)}`;
-}
-
-function markdownTable(head: readonly string[], body: readonly (readonly string[])[]): string {
-  const cells = [head, ...body].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
-  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |\n`;
-  const rule = line(widths.map((width) => '-'.repeat(width)));
-  const [first = [], ...rest] = cells;
-  return line(first) + rule + rest.map(line).join('');
 }

@@ -248,7 +248,7 @@ describe('the table', () => {
     }
   });
 
-  test('is what docs/proc.md says; write it anew with node dist/test/shadow/proc/write-page.js', () => {
+  test('is what docs/proc.md says; write it anew with npm run pages', () => {
     expect(readFileSync(new URL('../../../../docs/proc.md', import.meta.url), 'utf8')).toBe(procPage());
   });
 });
