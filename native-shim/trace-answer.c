@@ -41,28 +41,6 @@ void answer_personality(struct tracee *tracee) {
   close(fd);
 }
 
-static pid_t ns_pid_of(struct tracee *tracee) {
-  if (tracee->ns_pid == 0) tracee->ns_pid = proc_status_number(tracee->tgid, "NSpid", true);
-  return tracee->ns_pid;
-}
-
-/* Only within one namespace do equal numbers mean the same process. */
-static bool same_pid_namespace(pid_t one, pid_t other) {
-  char a[64], b[64];
-  return proc_readlink(one, "ns/pid", a, sizeof a) > 0 && proc_readlink(other, "ns/pid", b, sizeof b) > 0 &&
-         strcmp(a, b) == 0;
-}
-
-/* The tracee that a reader's pid namespace numbers so: most often the reader's own process. */
-static pid_t host_pid(struct run *run, struct tracee *reader, pid_t ns_pid) {
-  if (ns_pid_of(reader) == ns_pid) return reader->tgid;
-  for (struct tracee *other = NULL; (other = tracee_next(run, other));)
-    if (other->tid == other->tgid && other->born && ns_pid_of(other) == ns_pid &&
-        same_pid_namespace(reader->tgid, other->tgid))
-      return other->tgid;
-  return 0;
-}
-
 /* `<hidden>/<pid>/<name>` → the pid and the name, or 0. */
 static pid_t parse_hidden(const char *hidden, const char *text, const char **name) {
   size_t length = strlen(hidden);
@@ -95,7 +73,7 @@ void answer_readlink(struct run *run, struct tracee *tracee, int64_t result) {
   text[length] = 0;
   pid_t ns_pid = parse_hidden(run->hidden_proc, text, &name);
   if (ns_pid == 0) return;
-  pid_t pid = host_pid(run, tracee, ns_pid);
+  pid_t pid = pid_on_host(run, tracee, ns_pid);
   int got = pid ? proc_readlink(pid, name, target, sizeof target) : -ENOENT;
   if (got >= 0) got = proc_readlink(tracee->tid, "root", root, sizeof root);
   if (got < 0) {

@@ -241,6 +241,9 @@ static void take_over(struct run *run, struct tracee *leader, struct tracee *for
   leader->armed = former->armed;
   leader->call = former->call;
   leader->personality = former->personality;
+  free(leader->affinity);
+  leader->affinity = former->affinity;
+  former->affinity = NULL;
   leader->exec = former->exec;
   former->exec = NULL;
   tracee_remove(run, former);

@@ -13,6 +13,8 @@
 #include <time.h>
 
 #define UTSNAME_SIZE 390
+#define SYSINFO_SIZE 112       /* struct sysinfo, linux/sysinfo.h */
+#define COMPAT_SYSINFO_SIZE 64 /* struct compat_sysinfo, kernel/sys.c */
 
 enum tracee_state {
   TRACEE_RUNNING,
@@ -61,7 +63,9 @@ struct tracee {
   int pending;
   int ticks; /* age of a newborn or a dead one */
   uint32_t personality;
-  pid_t ns_pid;       /* number in its innermost pid namespace, 0 when not looked up */
+  pid_t ns_pid;       /* its group's number in its innermost pid namespace, 0 when not looked up */
+  pid_t ns_tid;       /* the same of the thread itself */
+  uint8_t *affinity;  /* the CPUs that it chose among the guest's, or NULL for all */
   pid_t vfork_parent; /* waits for this one's exec or end */
   bool in_vfork;      /* waits for such a child: cannot stop, and does not run */
   struct call call;
@@ -93,6 +97,11 @@ struct run {
   bool failed; /* out of memory: nothing is decided any more, everything dies */
   bool has_uname;
   uint8_t uname[2 * UTSNAME_SIZE];
+  bool has_sysinfo;
+  uint8_t sysinfo[SYSINFO_SIZE + COMPAT_SYSINFO_SIZE];
+  uint32_t cpu_ids; /* the guest kernel's nr_cpu_ids */
+  uint8_t *cpus;    /* its online CPUs, as many bytes as its cpumask has, or NULL */
+  size_t cpus_size;
   char *hidden_proc;
   size_t tracee_count;
   struct tracee *tracees[TRACEE_BUCKETS];
@@ -156,6 +165,19 @@ void stop_resume(struct tracee *tracee, int signal);
 void answer_uname(struct run *run, struct tracee *tracee);
 void answer_readlink(struct run *run, struct tracee *tracee, int64_t result);
 void answer_personality(struct tracee *tracee);
+
+/* trace-machine.c: the same */
+void answer_sysinfo(struct run *run, struct tracee *tracee);
+/* False when the call names no tracee. */
+bool answer_affinity(struct run *run, struct tracee *tracee);
+/* False when out of memory. */
+bool affinity_inherit(const struct run *run, const struct tracee *parent, struct tracee *child);
+
+/* trace-pid.c */
+/* The group that a reader's pid namespace numbers so, most often the reader's own, or 0. */
+pid_t pid_on_host(struct run *run, struct tracee *reader, pid_t ns_pid);
+/* The thread that a number of the caller's pid namespace means; 0 is the caller itself. */
+struct tracee *pid_tracee(struct run *run, struct tracee *caller, pid_t number);
 
 /* trace-exec.c */
 void exec_free(struct exec *exec);

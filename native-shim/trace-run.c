@@ -80,6 +80,7 @@ static void run_free(struct run *run) {
   free(run->hidden_proc);
   free(run->events.bytes);
   free(run->rows);
+  free(run->cpus);
   free_strings(run->asked);
   free(run);
 }

@@ -69,6 +69,13 @@ static void on_seccomp(struct run *run, struct tracee *tracee) {
   case OUA_ANSWER_OLDOLD_UNAME:
     answer_uname(run, tracee);
     break;
+  case OUA_ANSWER_SYSINFO:
+    answer_sysinfo(run, tracee);
+    break;
+  case OUA_ANSWER_GET_AFFINITY:
+  case OUA_ANSWER_SET_AFFINITY:
+    answer_affinity(run, tracee);
+    break;
   case OUA_ANSWER_READLINK:
   case OUA_ANSWER_READLINKAT:
   case OUA_ANSWER_PERSONALITY:
@@ -123,7 +130,8 @@ static void tell_end(struct run *run, struct tracee *tracee, int status) {
 }
 
 /* A child takes after its parent. */
-static void adopt(struct tracee *parent, struct tracee *child) {
+static void adopt(struct run *run, struct tracee *parent, struct tracee *child) {
+  if (!affinity_inherit(run, parent, child)) run->failed = true;
   child->born = true;
   child->armed = parent->armed && !parent->arming;
   child->personality = parent->personality;
@@ -144,7 +152,7 @@ static void on_birth(struct run *run, struct tracee *parent, bool vfork) {
     return;
   }
   enum tracee_state state = child->state;
-  adopt(parent, child);
+  adopt(run, parent, child);
   tell_birth(run, parent, child);
   if (state == TRACEE_DEAD) {
     tell_end(run, child, child->pending);
@@ -247,7 +255,7 @@ static void adopt_orphan(struct run *run, struct tracee *child) {
   pid_t parent_pid = tgid == child->tid ? proc_status_number(child->tid, "PPid", false) : tgid;
   struct tracee *parent = parent_pid > 0 ? tracee_find(run, parent_pid) : NULL;
   if (parent) {
-    adopt(parent, child);
+    adopt(run, parent, child);
     tell_birth(run, parent, child);
   } else {
     child->born = true;

@@ -48,6 +48,7 @@ void tracee_remove(struct run *run, struct tracee *tracee) {
   while (*link != tracee) link = &(*link)->next;
   *link = tracee->next;
   run->tracee_count--;
+  free(tracee->affinity);
   free(tracee);
 }
 

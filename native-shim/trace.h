@@ -48,6 +48,9 @@ enum oua_trace_answer {
   OUA_ANSWER_READLINK = 6,     /* at exit: the result at argument 1, its room in argument 2 */
   OUA_ANSWER_READLINKAT = 7,   /* at exit: the result at argument 2, its room in argument 3 */
   OUA_ANSWER_PERSONALITY = 8,  /* at exit: remembered, because uname depends on it */
+  OUA_ANSWER_SYSINFO = 9,      /* struct sysinfo at argument 0 */
+  OUA_ANSWER_GET_AFFINITY = 10, /* of the thread in argument 0: a mask of argument 1 bytes at argument 2 */
+  OUA_ANSWER_SET_AFFINITY = 11, /* the same */
 };
 
 /* What the engine knows of a call. A filter's SECCOMP_RET_DATA is the number of its row. */
@@ -86,6 +89,12 @@ OUA_EXPORT int32_t oua_trace_set_asked(int32_t run, const uint8_t *directories, 
 
 /* uname's answers: two packed struct new_utsname (390 bytes each), native and under PER_LINUX32. */
 OUA_EXPORT int32_t oua_trace_set_uname(int32_t run, const uint8_t *names, int32_t length);
+
+/* sysinfo(2)'s answers: a struct sysinfo of 64-bit programs (112 bytes) and one of 32-bit programs (64). */
+OUA_EXPORT int32_t oua_trace_set_sysinfo(int32_t run, const uint8_t *info, int32_t length);
+
+/* The CPUs that calls tell of: nr_cpu_ids, and the mask of those online, as long as a mask of the guest's kernel. */
+OUA_EXPORT int32_t oua_trace_set_cpus(int32_t run, int32_t ids, const uint8_t *mask, int32_t length);
 
 /* The directory with the hidden procfs, as tracees see it. */
 OUA_EXPORT int32_t oua_trace_set_hidden_proc(int32_t run, const char *directory);

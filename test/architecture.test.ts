@@ -10,7 +10,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   kernel: ['memory', 'base'],
   guest: ['kernel', 'memory', 'base'],
   disk: ['native', 'base'],
-  emulate: ['guest', 'base'],
+  emulate: ['tracer', 'guest', 'base'],
   tracer: ['native', 'base'],
   shadow: ['disk', 'guest', 'plan', 'native', 'base'],
   sandbox: ['native', 'base'],

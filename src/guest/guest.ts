@@ -245,9 +245,14 @@ export interface Guest extends Disposable {
   uptime(): { readonly up: number; readonly idle: number };
   /** The guest's wall clock at the suspend: seconds since the epoch. */
   wallClock(): number;
+  /** With the two digits that `/proc/loadavg` shows. */
   loadAverage(): readonly [number, number, number];
+  /** The same three in full, as sysinfo(2) shows them: in units of 1/65536. */
+  loads(): readonly [number, number, number];
   /** The pid that was given out last, as in `/proc/loadavg`. */
   lastPid?(): number;
+  /** The CPUs that are online, by number, and how many numbers the kernel has room for (`nr_cpu_ids`). */
+  cpuNumbers(): { readonly online: readonly number[]; readonly ids: number };
   /** Possible, present and online CPU counts. */
   cpus(): { readonly online: number; readonly present: number };
   pidMax(): number;

@@ -1,6 +1,6 @@
 import type { Kernel } from '../kernel/kernel.js';
 import { openKernel, type OpenKernelOptions } from '../kernel/open.js';
-import { cpusIn } from '../kernel/percpu.js';
+import { cpuIds, cpusIn } from '../kernel/percpu.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { readFileLocks } from './file-locks.js';
 import { readFileSystemTypes } from './filesystems.js';
@@ -21,7 +21,7 @@ import { readModules } from './modules.js';
 import { readMounts } from './mounts.js';
 import { readProcesses } from './processes.js';
 import { readSysctls } from './sysctls.js';
-import { readLoadAverage, readUptime, readWallClock } from './time.js';
+import { readLoadAverage, readLoads, readUptime, readWallClock } from './time.js';
 import { readUnwrittenFiles } from './unwritten.js';
 import { readUts } from './uts.js';
 import { uuidText } from './uuid.js';
@@ -107,6 +107,10 @@ class MemoryGuest implements Guest {
     return readLoadAverage(this.#kernel);
   }
 
+  loads(): readonly [number, number, number] {
+    return readLoads(this.#kernel);
+  }
+
   lastPid(): number {
     return readLastPid(this.#kernel);
   }
@@ -116,6 +120,10 @@ class MemoryGuest implements Guest {
       online: cpusIn(this.#kernel, '__cpu_online_mask').length,
       present: cpusIn(this.#kernel, '__cpu_present_mask').length,
     };
+  }
+
+  cpuNumbers(): { readonly online: readonly number[]; readonly ids: number } {
+    return { online: cpusIn(this.#kernel, '__cpu_online_mask'), ids: cpuIds(this.#kernel) };
   }
 
   pidMax(): number {

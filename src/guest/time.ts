@@ -57,13 +57,27 @@ function idleTime(kernel: Kernel, cpu: number, now: bigint): bigint {
 /** Fixed point with 11 bits, `include/linux/sched/loadavg.h`. */
 const FSHIFT = 11;
 const FIXED_1 = 1 << FSHIFT;
+const SI_LOAD_SHIFT = 16;
+
+function averages(kernel: Kernel): [number, number, number] {
+  const words = kernel.read(kernel.symbol('avenrun'), 24);
+  const average = (index: number) => Number(words.readBigUInt64LE(index * 8));
+  return [average(0), average(1), average(2)];
+}
+
+/** The three load averages in the units of sysinfo(2): get_avenrun() with SI_LOAD_SHIFT. */
+export function readLoads(kernel: Kernel): [number, number, number] {
+  const unit = 2 ** (SI_LOAD_SHIFT - FSHIFT);
+  const [one, five, fifteen] = averages(kernel);
+  return [one * unit, five * unit, fifteen * unit];
+}
 
 /** The three load averages with the two digits that `/proc/loadavg` shows. */
 export function readLoadAverage(kernel: Kernel): [number, number, number] {
-  const words = kernel.read(kernel.symbol('avenrun'), 24);
-  const average = (index: number): number => {
-    const value = Number(words.readBigUInt64LE(index * 8)) + Math.floor(FIXED_1 / 200);
+  const average = (load: number): number => {
+    const value = load + Math.floor(FIXED_1 / 200);
     return Math.floor(value / FIXED_1) + Math.floor(((value % FIXED_1) * 100) / FIXED_1) / 100;
   };
-  return [average(0), average(1), average(2)];
+  const [one, five, fifteen] = averages(kernel);
+  return [average(one), average(five), average(fifteen)];
 }

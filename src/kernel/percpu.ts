@@ -5,7 +5,7 @@ import { inconsistent } from './lists.js';
 const maxCpus = 8192;
 
 /** Number of CPUs that a `struct cpumask` variable has room for: nr_cpu_ids. */
-function cpuIds(kernel: Kernel): number {
+export function cpuIds(kernel: Kernel): number {
   const count = kernel.u32(kernel.symbol('nr_cpu_ids'));
   if (count < 1 || count > maxCpus) throw inconsistent(`nr_cpu_ids is ${count}`);
   return count;

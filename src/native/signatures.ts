@@ -34,6 +34,8 @@ export const signatures = {
   oua_trace_set_rows: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_set_asked: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_set_uname: ['i32', 'i32', 'bytes', 'i32'],
+  oua_trace_set_sysinfo: ['i32', 'i32', 'bytes', 'i32'],
+  oua_trace_set_cpus: ['i32', 'i32', 'i32', 'bytes', 'i32'],
   oua_trace_set_hidden_proc: ['i32', 'i32', 'string'],
   // run, file, argv, environment, cwd, stdin, stdout, stderr, filter
   // prettier-ignore

@@ -1,5 +1,6 @@
 import { throwIfAborted } from '../base/abort.js';
 import { OuaError } from '../base/errors.js';
+import { packMachine } from '../emulate/machine.js';
 import { packUts } from '../emulate/uts.js';
 import type { Guest } from '../guest/guest.js';
 import { createSandbox, hiddenProcPath } from '../sandbox/sandbox.js';
@@ -79,6 +80,7 @@ async function runTraced(
     armed: 'later',
     stdio: ['ignore', output, output],
     uname: packUts(guest.uts),
+    machine: packMachine(guest),
     hiddenProc: hiddenProcPath,
     execPaths: scriptDirectories,
     onExec: (stop) => recorder.onExec(stop),

@@ -1,7 +1,7 @@
 /** What the main thread and the tracing thread say to each other. */
 import type { MessagePort } from 'node:worker_threads';
 import type { BackendName } from '../native/shim.js';
-import type { ExecDecision, Exit, Leftover, TraceCounts } from './tracer.js';
+import type { ExecDecision, Exit, Leftover, MachineAnswers, TraceCounts } from './tracer.js';
 
 /** Everything that a run needs, resolved and packed. */
 export interface Job {
@@ -23,6 +23,7 @@ export interface Job {
   /** Packed strings. */
   readonly asked: Uint8Array | undefined;
   readonly uname: Uint8Array | undefined;
+  readonly machine: MachineAnswers | undefined;
   readonly hiddenProc: string | undefined;
   /** Milliseconds. */
   readonly grace: number;

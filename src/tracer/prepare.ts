@@ -51,6 +51,7 @@ export function prepare(options: TraceOptions, resources: ResourceStack): Prepar
       filter: packFilter(generateFilter(rows, machine())),
       rows: packRows(rows),
       uname: options.uname,
+      machine: options.machine,
       hiddenProc: options.hiddenProc,
       grace: options.grace ?? defaultGrace,
       armedLater: options.armed === 'later',
@@ -83,6 +84,7 @@ function featuresOf(options: TraceOptions): ReadonlySet<Feature> {
   // Arming happens at an exec, too.
   if (options.onExec || options.onEvent || options.armed === 'later') features.add('exec');
   if (options.uname) features.add('uname');
+  if (options.machine) features.add('machine');
   if (options.hiddenProc) features.add('hiddenProc');
   return features;
 }

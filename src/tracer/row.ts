@@ -11,6 +11,9 @@ export const answers = {
   readlink: 6,
   readlinkat: 7,
   personality: 8,
+  sysinfo: 9,
+  getAffinity: 10,
+  setAffinity: 11,
 } as const;
 export type Answer = keyof typeof answers;
 
@@ -19,6 +22,7 @@ export const features = {
   always: 'in every run',
   exec: "in runs with `onExec`, `onEvent` or `armed: 'later'`",
   uname: 'in runs with `uname`',
+  machine: 'in runs with `machine`',
   hiddenProc: 'in runs with `hiddenProc`',
 } as const;
 export type Feature = keyof typeof features;

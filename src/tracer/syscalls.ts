@@ -23,6 +23,21 @@ export const syscalls: readonly SyscallRow[] = [
   constant('olduname', 'uname', 'oldUname', 'partial', unameNote),
   constant('oldolduname', 'uname', 'oldoldUname', 'partial', unameNote),
   corrected('personality', 'uname', 'personality', 'full', 'only looked at, for uname(2)'),
+  constant('sysinfo', 'machine', 'sysinfo', 'full', 'as it was at the suspend; 32-bit programs too'),
+  constant(
+    'sched_getaffinity',
+    'machine',
+    'getAffinity',
+    'full',
+    "the guest's CPUs, or those of them that the thread has chosen",
+  ),
+  constant(
+    'sched_setaffinity',
+    'machine',
+    'setAffinity',
+    'partial',
+    "remembered and inherited, but threads go on running on the host's CPUs; of another thread of the run without a look at its owner",
+  ),
   corrected(
     'readlink',
     'hiddenProc',

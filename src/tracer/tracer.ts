@@ -78,6 +78,16 @@ export type TraceEvent =
 /** What one of the command's standard streams is: a descriptor of ours, or a stream that output is copied to. */
 export type Stdio = number | 'ignore' | 'inherit' | NodeJS.WritableStream;
 
+/** What calls that ask about the machine answer. */
+export interface MachineAnswers {
+  /** sysinfo(2): `struct sysinfo` of 64-bit programs, 112 bytes, and behind it that of 32-bit programs, 64 bytes. */
+  readonly sysinfo: Uint8Array;
+  /** CPU numbers that the kernel has room for, `nr_cpu_ids`. */
+  readonly cpuIds: number;
+  /** The CPUs that are online: a bit each, in as many 8-byte words as a mask of that kernel has. */
+  readonly cpus: Uint8Array;
+}
+
 export interface TraceOptions {
   /** The command's argv; as bytes when it is not text. */
   readonly command: readonly (string | Buffer)[];
@@ -97,6 +107,8 @@ export interface TraceOptions {
   readonly armed?: 'at-once' | 'later';
   /** What uname(2) answers, from `packUts` of src/emulate/uts.ts. Without it calls pass. */
   readonly uname?: Uint8Array;
+  /** What the machine is, from `packMachine` of src/emulate/machine.ts. Without it calls pass. */
+  readonly machine?: MachineAnswers;
   /**
    * Absolute path, as the tracees see it, under which our `/proc` keeps the real one: a readlink that results in
    * `<path>/<pid>/(exe|cwd|root)` gets the true target.

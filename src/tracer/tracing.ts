@@ -5,7 +5,7 @@ import type { Failure, Job, Order, Report } from './messages.js';
 import { nameProcess } from './leftover.js';
 import { countsSize, eventKind, splitRecords, type EventRecord } from './records.js';
 import { exitOf, failedRedirect, isTold } from './told.js';
-import type { ExecDecision, Exit, Leftover } from './tracer.js';
+import type { ExecDecision, Exit, Leftover, MachineAnswers } from './tracer.js';
 
 /** Milliseconds; orders from the main thread cut a wait short. */
 const waitSlice = 100;
@@ -61,11 +61,13 @@ export class Tracing {
   }
 
   #start(): void {
-    const { rows, asked, uname, hiddenProc, file, argv, environment, cwd, streams, filter } = this.#job;
+    const { rows, asked, uname, machine, hiddenProc, file, argv, environment, cwd, streams, filter } =
+      this.#job;
     const shim = this.#shim;
     check('set the rows', shim.oua_trace_set_rows(this.#run, rows, rows.length));
     if (asked) check('set the asked paths', shim.oua_trace_set_asked(this.#run, asked, asked.length));
     if (uname) check('set uname', shim.oua_trace_set_uname(this.#run, uname, uname.length));
+    if (machine) this.#setMachine(machine);
     if (hiddenProc) check('set the hidden proc', shim.oua_trace_set_hidden_proc(this.#run, hiddenProc));
     this.#commandPid = check(
       'start the command',
@@ -73,6 +75,12 @@ export class Tracing {
       shim.oua_trace_start(this.#run, file, argv, argv.length, environment, environment.length, cwd, ...streams, filter, filter.length),
     );
     this.#report({ type: 'started', pid: this.#commandPid });
+  }
+
+  #setMachine({ sysinfo, cpuIds, cpus }: MachineAnswers): void {
+    const shim = this.#shim;
+    check('set sysinfo', shim.oua_trace_set_sysinfo(this.#run, sysinfo, sysinfo.length));
+    check('set the CPUs', shim.oua_trace_set_cpus(this.#run, cpuIds, cpus, cpus.length));
   }
 
   #turn(): void {
