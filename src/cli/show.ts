@@ -1,4 +1,5 @@
 import { PlanReader } from '../plan/reader.js';
+import { signalName } from '../report/signals.js';
 import { fileRows, scriptRows, stepRows, summary, text } from '../report/summary.js';
 import type { Command, CommonArguments } from './command.js';
 import { printJson, printTable, printText } from './output.js';
@@ -10,6 +11,7 @@ interface ShowArguments extends CommonArguments {
   readonly scripts?: boolean;
   readonly files?: boolean;
   readonly proc?: boolean;
+  readonly signals?: boolean;
   readonly programs?: boolean;
 }
 
@@ -79,6 +81,23 @@ const views = {
         plan.procReads().map((read) => [read.path, read.reader, read.count, read.found ? 'yes' : 'no']),
       ),
   },
+  signals: {
+    describe: "signals to the guest's processes",
+    rows: (plan) => plan.signals(),
+    print: (plan) =>
+      printTable(
+        ['AFTER STEP', 'PID', 'SIGNAL', 'TARGET', 'PROCESS'],
+        plan
+          .signals()
+          .map((sent) => [
+            sent.afterStep ?? '-',
+            sent.pid,
+            signalName(sent.signal),
+            sent.target,
+            sent.targetComm,
+          ]),
+      ),
+  },
   programs: {
     describe: 'every program that ran offline',
     rows: (plan) =>
@@ -146,6 +165,7 @@ function printSummary(plan: PlanReader): void {
       ['policy', `${policy}, order ${order}`],
       ['steps', counts.steps],
       ['scripts', counts.scripts],
+      ...(counts.signals > 0 ? [['signals', `${counts.signals} to processes of the guest, kept back`]] : []),
       ['files', `${counts.put} put, ${counts.link} linked, ${counts.remove} removed (${counts.bytes} bytes)`],
     ],
   );

@@ -146,6 +146,21 @@ export interface Execution {
   readonly redirected: boolean;
 }
 
+/** A signal that the update sent to a process of the guest. It was kept from everyone; replaying the plan does not send it. */
+export interface GuestSignal {
+  /** Index into the commands. */
+  readonly command: number;
+  /** The last step of the log before it; undefined: none. */
+  readonly afterStep: number | undefined;
+  /** Who sent it, as in `Execution`. */
+  readonly pid: number;
+  /** Its number on the guest's machine, 1 to 64. */
+  readonly signal: number;
+  /** Pid inside the guest, and the name that the process had. */
+  readonly target: number;
+  readonly targetComm: string;
+}
+
 /** Something that a reader of the plan should know: an unknown, a limit, a decision taken. */
 export interface Note {
   readonly code: string;

@@ -10,6 +10,7 @@ import type {
   Execution,
   FileChange,
   FileState,
+  GuestSignal,
   Note,
   PackageChange,
   PlanHeader,
@@ -158,6 +159,18 @@ export class PlanReader implements Disposable {
     return this.#all(rows.procRead, 'SELECT * FROM proc_read ORDER BY path, reader, found').map((row) => ({
       ...row,
       found: row.found === 1,
+    }));
+  }
+
+  /** In the order in which they were sent. */
+  signals(): GuestSignal[] {
+    return this.#all(rows.signal, 'SELECT * FROM signal ORDER BY number').map((row) => ({
+      command: row.command,
+      afterStep: row.after_step ?? undefined,
+      pid: row.pid,
+      signal: row.signal,
+      target: row.target,
+      targetComm: row.target_comm,
     }));
   }
 

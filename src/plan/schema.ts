@@ -156,6 +156,15 @@ export const tables = {
     found INTEGER NOT NULL CHECK (found IN (0, 1)),
     PRIMARY KEY (path, reader, found)
   ) STRICT, WITHOUT ROWID`,
+  signal: `CREATE TABLE signal (
+    number INTEGER PRIMARY KEY,
+    command INTEGER NOT NULL REFERENCES command,
+    after_step INTEGER REFERENCES step,
+    pid INTEGER NOT NULL,
+    signal INTEGER NOT NULL CHECK (signal BETWEEN 1 AND 64),
+    target INTEGER NOT NULL CHECK (target > 0),
+    target_comm TEXT NOT NULL
+  ) STRICT`,
   note: `CREATE TABLE note (
     number INTEGER PRIMARY KEY,
     code TEXT NOT NULL,
@@ -238,6 +247,14 @@ export const rows = {
   ]),
   execution: z.object({ number: int, pid: int, parent: int, path: bytes, command: int, redirected: flag }),
   procRead: z.object({ path: text, reader: text, count: int, found: flag }),
+  signal: z.object({
+    command: int,
+    after_step: int.nullable(),
+    pid: int,
+    signal: int,
+    target: int,
+    target_comm: text,
+  }),
   note: z.object({ code: text, text }),
   bytesValue: z.object({ value: bytes }),
   textValue: z.object({ value: text }),

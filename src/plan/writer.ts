@@ -11,6 +11,7 @@ import type {
   ContentId,
   Execution,
   FileChange,
+  GuestSignal,
   Note,
   PackageChange,
   PlanHeader,
@@ -46,7 +47,7 @@ export class PlanWriter implements AsyncDisposable {
   readonly #database: Database.Database;
   readonly #statements = new Map<string, Database.Statement>();
   readonly #contents = new Map<ContentId, number>();
-  readonly #counts = { command: 0, step: 0, execution: 0, note: 0 };
+  readonly #counts = { command: 0, step: 0, execution: 0, signal: 0, note: 0 };
   #operations = 0;
   #bytes = 0;
   #open = true;
@@ -187,6 +188,19 @@ export class PlanWriter implements AsyncDisposable {
   /** Adds reads of a path by a reader. Each path, reader and outcome may come once. */
   procRead(read: ProcRead): void {
     this.#insert('proc_read', { ...read, found: Number(read.found) });
+  }
+
+  /** Notes a signal to a process of the guest. The step that it names must be written. */
+  signal(sent: GuestSignal): void {
+    this.#insert('signal', {
+      number: this.#counts.signal++,
+      command: sent.command,
+      after_step: sent.afterStep ?? null,
+      pid: sent.pid,
+      signal: sent.signal,
+      target: sent.target,
+      target_comm: sent.targetComm,
+    });
   }
 
   note(note: Note): void {

@@ -133,7 +133,7 @@ export function summary(plan: PlanReader) {
     ...plan.header,
     commands: plan.commands(),
     packages: plan.packages(),
-    counts: { ...files, scripts, steps: [...plan.steps()].length },
+    counts: { ...files, scripts, signals: plan.signals().length, steps: [...plan.steps()].length },
     notes: plan.notes(),
   };
 }

@@ -88,6 +88,17 @@ const plan: fc.Arbitrary<PlanData> = contents.chain((stored) =>
       .map((list) => list.sort(([a], [b]) => Buffer.compare(a, b))),
     executions: fc.constant(samplePlan.executions),
     procReads: fc.constant(samplePlan.procReads),
+    signals: fc.array(
+      fc.record({
+        command: fc.nat(samplePlan.commands.length - 1),
+        afterStep: fc.constant(undefined),
+        pid: fc.nat(),
+        signal: fc.integer({ min: 1, max: 64 }),
+        target: fc.integer({ min: 1, max: 4 << 20 }),
+        targetComm: fc.string({ unit: 'binary' }),
+      }),
+      { maxLength: 3 },
+    ),
     notes: fc.array(fc.record({ code: fc.string(), text: fc.string({ unit: 'binary' }) }), { maxLength: 3 }),
   }),
 );

@@ -4,6 +4,7 @@ import type {
   CommandRecord,
   Execution,
   FileChange,
+  GuestSignal,
   Note,
   PackageChange,
   PlanHeader,
@@ -24,6 +25,7 @@ export interface PlanData {
   readonly preconditions: readonly (readonly [Buffer, Precondition])[];
   readonly executions: readonly Execution[];
   readonly procReads: readonly ProcRead[];
+  readonly signals: readonly GuestSignal[];
   readonly notes: readonly Note[];
 }
 
@@ -50,6 +52,7 @@ export async function writePlan(path: string, data: PlanData): Promise<string> {
   for (const [at, precondition] of data.preconditions) writer.precondition(at, precondition);
   for (const execution of data.executions) writer.execution(execution);
   for (const read of data.procReads) writer.procRead(read);
+  for (const signal of data.signals) writer.signal(signal);
   for (const note of data.notes) writer.note(note);
   return writer.finish();
 }
@@ -64,6 +67,7 @@ export function readPlan(reader: PlanReader, contents: readonly Buffer[]): PlanD
     preconditions: [...reader.preconditions()],
     executions: [...reader.executions()],
     procReads: reader.procReads(),
+    signals: reader.signals(),
     notes: reader.notes(),
   };
 }
@@ -193,6 +197,10 @@ export const samplePlan: PlanData = {
   procReads: [
     { path: '/proc/filesystems', reader: 'dpkg', count: 3, found: true },
     { path: '/proc/secret', reader: 'apt', count: 1, found: false },
+  ],
+  signals: [
+    { command: 0, afterStep: undefined, pid: 700, signal: 1, target: 1, targetComm: 'systemd' },
+    { command: 1, afterStep: 2, pid: 702, signal: 64, target: 411, targetComm: 'kworker/0:1-ev' },
   ],
   notes: [{ code: 'SOCKETS_SKIPPED', text: 'one socket was left out' }],
 };
