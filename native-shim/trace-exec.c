@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define RED_ZONE 128u
 #define OPEN_TRIES 64
 
 /* The name that the kernel puts into AT_EXECFN, fs/exec.c alloc_bprm. */
@@ -157,9 +156,9 @@ static int open_in_root(pid_t tid, const char *path, uint64_t resolve) {
 
 static int aim_at(struct tracee *tracee, const uint8_t *path, int32_t length) {
   uint64_t stack;
-  int error = arch_stack_pointer(tracee->tid, &stack);
+  int error = arch_free_stack(tracee->tid, &stack);
   if (error) return error;
-  uint64_t address = (stack - RED_ZONE - (uint64_t)length) & ~(uint64_t)15;
+  uint64_t address = (stack - (uint64_t)length) & ~(uint64_t)15;
   ssize_t written = memory_write(tracee->tid, address, path, (size_t)length);
   if (written != length) return written < 0 ? (int)written : -EFAULT;
   bool at = tracee->call.answer == OUA_ANSWER_EXECVEAT;
@@ -292,9 +291,7 @@ void exec_failed(struct run *run, struct tracee *tracee, int error) {
   struct exec *exec = tracee->exec;
   if (tracee->arming) tracee->armed = false;
   if (exec) {
-    /* A call that the kernel makes again must begin with the tracee's own arguments. */
-    for (int i = 0; exec->redirected && i < 5; i++)
-      arch_set_argument(tracee->tid, &tracee->call, i, tracee->call.args[i]);
+    if (exec->redirected) arch_restore_arguments(tracee->tid, &tracee->call);
     struct oua_trace_event *event = event_of(&exec->record);
     event->kind = OUA_TRACE_EXEC_FAILED;
     event->args[0] = exec->redirected;

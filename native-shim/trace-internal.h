@@ -198,15 +198,22 @@ int32_t memory_read_string(pid_t tid, uint64_t address, uint8_t *bytes, int32_t 
  */
 int32_t memory_read_strings(pid_t tid, uint64_t address, int pointer_size, uint8_t *bytes, int32_t length);
 
-/* trace-arch.c: all that is special to a machine's registers; 0 or -errno */
+/* trace-arch.c; 0 or -errno, as all below */
 int arch_read_call(pid_t tid, struct call *call);
-int arch_skip_call(pid_t tid, int64_t result);
-int arch_set_result(pid_t tid, int64_t result);
-int arch_set_argument(pid_t tid, const struct call *call, int index, uint64_t value);
-int arch_stack_pointer(pid_t tid, uint64_t *address);
 /* At a syscall-stop: 1 and the result at an exit, 0 at an entry. */
 int arch_exit_result(pid_t tid, int64_t *result);
-/* Bytes of a pointer of the program that runs now. */
+
+/* trace-arch-<machine>.c: all that is special to a machine's registers and calling convention */
+int arch_skip_call(pid_t tid, int64_t result);
+int arch_set_result(pid_t tid, int64_t result);
+/* At an entry. */
+int arch_set_argument(pid_t tid, const struct call *call, int index, uint64_t value);
+/* At an exit: a call that the kernel makes again begins with the tracee's own arguments. */
+int arch_restore_arguments(pid_t tid, const struct call *call);
+/* The end of what lies unused below the tracee's stack. */
+int arch_free_stack(pid_t tid, uint64_t *address);
+/* Bytes of a pointer: of the program that runs now, and of a call by its AUDIT_ARCH_* and number. */
 int arch_pointer_size(pid_t tid);
+int arch_call_pointer_size(uint32_t arch, uint64_t number);
 
 #endif

@@ -15,6 +15,8 @@ const debianPackages = {
   'g++': 'compiles better-sqlite3',
   'libc6-dev': 'headers and the static C library of both',
   make: 'builds the shim',
+  'gcc-aarch64-linux-gnu': 'whether the engine compiles for aarch64, too',
+  'libc6-dev-arm64-cross': 'headers and C library for that',
   python3: 'node-gyp, which builds better-sqlite3',
   'pkg-config': 'finds libfuse3',
   'libmd-dev': 'SHA-256 in the guest-side agent',
