@@ -28,8 +28,9 @@ function numbersIn({ name, defines }: Header): ReadonlyMap<string, number> {
   return new Map(definitions.map(([macro, value]) => [macro, Number(values.get(value) ?? value)]));
 }
 
-/** The highest number of all headers: calls that are newer than they are have a number above it. */
-const newest = (numbers: ReadonlyMap<string, number>) => Math.max(...numbers.values());
+/** The highest number of a header: calls that it is too old for have a number above it. From 512 on x32 has calls of its own. */
+const newest = (numbers: ReadonlyMap<string, number>) =>
+  Math.max(...[...numbers.values()].filter((nr) => nr < 512));
 
 test.each(abis)('%s', (abi) => {
   const numbers = numbersIn(headers[abi]);
