@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define OPEN_TRIES 64
 
 /* The name that the kernel puts into AT_EXECFN, fs/exec.c alloc_bprm. */
 static char *kernel_name(const char *path, int directory) {
@@ -136,22 +135,6 @@ int32_t oua_trace_exec_continue(int32_t handle, int32_t tid, int32_t stop) {
   if (!tracee) return -ESRCH;
   go(tracee);
   return 0;
-}
-
-/* A path of the tracee's, resolved inside its root, never ours. */
-static int open_in_root(pid_t tid, const char *path, uint64_t resolve) {
-  char root[32];
-  struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | resolve};
-  snprintf(root, sizeof root, "/proc/%d/root", (int)tid);
-  int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
-  if (directory < 0) return -errno;
-  /* EAGAIN: something was renamed meanwhile, which a hostile guest could go on doing for ever. */
-  int tries = 0;
-  do fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
-  while (fd < 0 && (errno == EINTR || errno == EAGAIN) && ++tries < OPEN_TRIES);
-  int error = fd < 0 ? -errno : 0;
-  close(directory);
-  return error ? error : fd;
 }
 
 static int aim_at(struct tracee *tracee, const uint8_t *path, int32_t length) {

@@ -69,7 +69,8 @@ struct tracee {
   pid_t vfork_parent; /* waits for this one's exec or end */
   bool in_vfork;      /* waits for such a child: cannot stop, and does not run */
   struct call call;
-  struct exec *exec; /* under way, or NULL */
+  struct record told; /* of a told call that is under way */
+  struct exec *exec;  /* under way, or NULL */
   struct tracee *next;
 };
 
@@ -141,6 +142,29 @@ struct place {
 int place_read(struct place *place, pid_t tid, uint64_t path, int directory);
 bool path_is_below(const char *path, char *const *directories);
 
+/* trace-root.c */
+/* An O_PATH descriptor for a path of the tracee's, absolute and resolved inside its root, never ours, or -errno. */
+int open_in_root(pid_t tid, const char *path, uint64_t resolve);
+struct named {
+  char path[PATH_MAX]; /* as given */
+  uint64_t address;
+  int directory; /* AT_FDCWD or a descriptor */
+};
+/* Reads a path at `address`; a null pointer is an empty path. 0 or -errno. */
+int named_read(struct named *named, pid_t tid, uint64_t address, int directory);
+/*
+ * Where it truly is from the top of the mount namespace, links resolved, but for the last name unless `follow`. What
+ * cannot be looked at is made absolute by name. 0 or -errno.
+ */
+int named_locate(const struct named *named, pid_t tid, bool follow, char *result, size_t room);
+bool named_exists(const struct named *named, pid_t tid);
+
+/* trace-told.c: both leave the tracee stopped */
+void told_begin(struct run *run, struct tracee *tracee);
+void told_end(struct run *run, struct tracee *tracee, int64_t result);
+/* The tracee died in it. */
+void told_last(struct run *run, struct tracee *tracee);
+
 /* trace-start.c: packed strings → a NULL-terminated array of pointers into them, or NULL */
 char **unpack_strings(const uint8_t *packed, int32_t length);
 
@@ -151,6 +175,7 @@ void tracee_remove(struct run *run, struct tracee *tracee);
 void tracee_forget_exec(struct tracee *tracee);
 void tracee_end_vfork(struct run *run, struct tracee *child);
 struct tracee *tracee_next(struct run *run, struct tracee *after);
+pid_t proc_number(pid_t tid, const char *name, const char *field, bool last);
 pid_t proc_status_number(pid_t tid, const char *field, bool last);
 bool proc_is_thread_of(pid_t tid, pid_t tgid);
 int proc_readlink(pid_t tid, const char *name, char *target, size_t room);

@@ -81,6 +81,9 @@ static void on_seccomp(struct run *run, struct tracee *tracee) {
   case OUA_ANSWER_PERSONALITY:
     tracee->at_exit = true;
     break;
+  case OUA_ANSWER_TOLD:
+    told_begin(run, tracee);
+    break;
   case OUA_ANSWER_NONE:
     break;
   }
@@ -102,6 +105,9 @@ static void on_syscall(struct run *run, struct tracee *tracee) {
     break;
   case OUA_ANSWER_PERSONALITY:
     answer_personality(tracee);
+    break;
+  case OUA_ANSWER_TOLD:
+    told_end(run, tracee, result);
     break;
   default:
     break;
@@ -214,6 +220,7 @@ static void on_end(struct run *run, pid_t tid, int status) {
     return;
   }
   if (tid == run->command && run->start_errors >= 0) tell_start_error(run);
+  told_last(run, tracee);
   tell_end(run, tracee, status);
   tracee_remove(run, tracee);
 }

@@ -44,6 +44,7 @@ void tracee_end_vfork(struct run *run, struct tracee *child) {
 void tracee_remove(struct run *run, struct tracee *tracee) {
   tracee_end_vfork(run, tracee);
   tracee_forget_exec(tracee);
+  event_free(&tracee->told);
   struct tracee **link = bucket_of(run, tracee->tid);
   while (*link != tracee) link = &(*link)->next;
   *link = tracee->next;
@@ -60,10 +61,10 @@ struct tracee *tracee_next(struct run *run, struct tracee *after) {
   return NULL;
 }
 
-/* The first (or last) number of a field of /proc/<tid>/status, or -1. */
-pid_t proc_status_number(pid_t tid, const char *field, bool last) {
-  char path[40], line[512];
-  snprintf(path, sizeof path, "/proc/%d/status", (int)tid);
+/* The first (or last) number of a field of /proc/<tid>/<name>, or -1. */
+pid_t proc_number(pid_t tid, const char *name, const char *field, bool last) {
+  char path[64], line[512];
+  snprintf(path, sizeof path, "/proc/%d/%s", (int)tid, name);
   FILE *file = fopen(path, "re");
   if (!file) return -1;
   pid_t number = -1;
@@ -79,6 +80,10 @@ pid_t proc_status_number(pid_t tid, const char *field, bool last) {
   }
   fclose(file);
   return number;
+}
+
+pid_t proc_status_number(pid_t tid, const char *field, bool last) {
+  return proc_number(tid, "status", field, last);
 }
 
 bool proc_is_thread_of(pid_t tid, pid_t tgid) {

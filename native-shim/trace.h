@@ -18,6 +18,7 @@ enum oua_trace_event_kind {
   OUA_TRACE_MISMATCH = 6,     /* another program runs than was decided at stop `status`; its process was killed */
   OUA_TRACE_START_FAILED = 7, /* the command could not be run; status: errno */
   OUA_TRACE_END = 8,          /* no tracee is left */
+  OUA_TRACE_CALL = 9,         /* a call that is told is over; other: enum oua_trace_call_flags, status: its result */
 };
 
 /*
@@ -26,6 +27,9 @@ enum oua_trace_event_kind {
  * EXEC and EXEC_FAILED of an armed process have its path as given, the same made absolute, and argv;
  * EXEC_STOP has the two paths, working directory, root, what a relative path starts from, argv and environment, and as
  * args the parent and the directory descriptor. argv and environment are packed: each word with its NUL.
+ *
+ * CALL has as args its row and its six arguments, and what the row says is read, in the order of the row's members.
+ * What could not be read is empty.
  */
 struct oua_trace_event {
   uint32_t size; /* of all of it */
@@ -51,11 +55,39 @@ enum oua_trace_answer {
   OUA_ANSWER_SYSINFO = 9,      /* struct sysinfo at argument 0 */
   OUA_ANSWER_GET_AFFINITY = 10, /* of the thread in argument 0: a mask of argument 1 bytes at argument 2 */
   OUA_ANSWER_SET_AFFINITY = 11, /* the same */
+  OUA_ANSWER_TOLD = 12,         /* read at entry as the row says, told at exit */
 };
 
-/* What the engine knows of a call. A filter's SECCOMP_RET_DATA is the number of its row. */
+/* How a told call is read; src/tracer/told-row.ts has the same numbers. */
+enum oua_trace_row_flags {
+  OUA_ROW_FOLLOWS = 1,      /* the last name of the first path is followed when it is a link */
+  OUA_ROW_OPENS = 2,        /* the result is a descriptor; told is only what may write, with the path it leads to */
+  OUA_ROW_BLOCK_FLAGS = 4,  /* the open flags are the first word of the block */
+  OUA_ROW_ERRORS = 8,       /* told as well when it fails */
+  OUA_ROW_DEADLY = 16,      /* told as well when its caller dies in it */
+  OUA_ROW_WORDS = 32,       /* the true arguments are 32-bit words at argument 1 */
+  OUA_ROW_PIDFD = 64,       /* argument 0 is a pidfd, told is its process as the host numbers it */
+};
+
+enum oua_trace_call_flags {
+  OUA_CALL_CREATED = 1, /* an open made the file */
+  OUA_CALL_I386 = 2,
+};
+
+/*
+ * What the engine knows of a call. A filter's SECCOMP_RET_DATA is the number of its row. From `paths` on: numbers
+ * of arguments, -1 for none.
+ */
 struct oua_trace_row {
   uint8_t answer; /* enum oua_trace_answer */
+  uint8_t flags;  /* enum oua_trace_row_flags */
+  int8_t paths[2];
+  int8_t directories[2]; /* what relative paths start from, -1: the working directory */
+  int8_t at_flags;       /* AT_SYMLINK_FOLLOW and AT_SYMLINK_NOFOLLOW, for the first path */
+  int8_t open_flags;
+  int8_t descriptor; /* its path is told */
+  int8_t text;       /* a C string, told as it is */
+  int8_t block;      /* bytes; how many is in the argument after this one */
 };
 
 struct oua_trace_counts {

@@ -77,7 +77,7 @@ export const signatures = {
 export const structSizes = {
   pointer: 8,
   oua_trace_event: 80,
-  oua_trace_row: 1,
+  oua_trace_row: 11,
   oua_trace_counts: 40,
   scan_entry: 32,
 } as const satisfies Record<string, number>;

@@ -35,6 +35,8 @@ export type Order =
   | { readonly type: 'decide'; readonly stop: number; readonly decision: ExecDecision }
   | { readonly type: 'quiesce'; readonly stop: number }
   | { readonly type: 'arm'; readonly id: number; readonly pid: number }
+  /** So many bytes of events have been told. */
+  | { readonly type: 'heard'; readonly bytes: number }
   | { readonly type: 'kill' };
 
 export type Failure = {

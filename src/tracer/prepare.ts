@@ -8,7 +8,7 @@ import { check, chosenBackend, loadShim } from '../native/shim.js';
 import { generateFilter, packFilter } from './bpf.js';
 import type { Job } from './messages.js';
 import { packStrings, traceFlags } from './records.js';
-import type { Feature } from './row.js';
+import type { Feature, SyscallRow } from './row.js';
 import { packRows, rowsFor } from './syscalls.js';
 import type { Stdio, TraceOptions } from './tracer.js';
 
@@ -19,6 +19,8 @@ const defaultGrace = 500;
 /** A job without its port, and what to do once the command has its descriptors. */
 export interface Prepared {
   readonly job: Omit<Job, 'port'>;
+  /** What the records of told calls name. */
+  readonly rows: readonly SyscallRow[];
   /** Closes our copies of descriptors that are the command's. May be called again. */
   readonly handedOver: () => void;
 }
@@ -56,6 +58,7 @@ export function prepare(options: TraceOptions, resources: ResourceStack): Prepar
       grace: options.grace ?? defaultGrace,
       armedLater: options.armed === 'later',
     },
+    rows,
     handedOver,
   };
 }
@@ -86,6 +89,7 @@ function featuresOf(options: TraceOptions): ReadonlySet<Feature> {
   if (options.uname) features.add('uname');
   if (options.machine) features.add('machine');
   if (options.hiddenProc) features.add('hiddenProc');
+  if (options.audit && options.onEvent) features.add('audit');
   return features;
 }
 

@@ -13,6 +13,7 @@ export const eventKind = {
   mismatch: 6,
   startFailed: 7,
   end: 8,
+  call: 9,
 } as const;
 
 /** `enum oua_trace_flags`. */
@@ -38,6 +39,11 @@ export class EventRecord {
   }
   get status(): number {
     return this.#bytes.readInt32LE(16);
+  }
+
+  /** The low 32 bits of an argument, unsigned. */
+  word(index: number): number {
+    return this.#bytes.readUInt32LE(24 + index * 8);
   }
 
   argument(index: number): number {

@@ -1,5 +1,6 @@
 /** A row of the table of system calls, and the constructors that say how well a call is supported. */
 import type { SyscallName } from './numbers.js';
+import type { Told } from './told-row.js';
 
 /** What the shim does at a stop: `enum oua_trace_answer` in native-shim/trace.h, same numbers. */
 export const answers = {
@@ -14,6 +15,7 @@ export const answers = {
   sysinfo: 9,
   getAffinity: 10,
   setAffinity: 11,
+  told: 12,
 } as const;
 export type Answer = keyof typeof answers;
 
@@ -24,6 +26,7 @@ export const features = {
   uname: 'in runs with `uname`',
   machine: 'in runs with `machine`',
   hiddenProc: 'in runs with `hiddenProc`',
+  audit: 'in runs with `audit`',
 } as const;
 export type Feature = keyof typeof features;
 
@@ -58,6 +61,8 @@ export interface SyscallRow {
     | { readonly by: 'errno'; readonly errno: number };
   readonly support: Support;
   readonly note: string;
+  /** Of the answer `told`: how it is read. */
+  readonly told?: Told;
 }
 
 type Make = (

@@ -3,7 +3,9 @@
  * user reads about it are all made from it.
  */
 import { constants } from 'node:os';
+import { auditRows } from './audit-rows.js';
 import { answers, asked, constant, corrected, refused, type Feature, type SyscallRow } from './row.js';
+import { packTold } from './told-row.js';
 
 const { EPERM, ENOSYS } = constants.errno;
 
@@ -48,6 +50,7 @@ export const syscalls: readonly SyscallRow[] = [
   corrected('readlinkat', 'hiddenProc', 'readlinkat', 'partial', 'as readlink(2)'),
   refused('ptrace', EPERM, 'a tracee has a tracer already'),
   refused('io_uring_setup', ENOSYS, 'its calls would pass by the filter'),
+  ...auditRows,
 ];
 
 /** The rows that a run with these wishes needs; the number of each is its place in `packRows` and in the filter. */
@@ -57,5 +60,7 @@ export function rowsFor(features: ReadonlySet<Feature>): readonly SyscallRow[] {
 
 /** What the shim knows of each row: `struct oua_trace_row[]`. */
 export function packRows(rows: readonly SyscallRow[]): Buffer {
-  return Buffer.from(rows.map((row) => (row.answer.by === 'errno' ? 0 : answers[row.answer.as])));
+  return Buffer.from(
+    rows.flatMap((row) => [row.answer.by === 'errno' ? 0 : answers[row.answer.as], ...packTold(row.told)]),
+  );
 }

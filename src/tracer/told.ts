@@ -1,5 +1,7 @@
 /** Records of the shim → events as listeners see them. */
 import { eventKind, splitRecords, unpackStrings, type EventRecord } from './records.js';
+import type { SyscallRow } from './row.js';
+import { decodeCall } from './told-call.js';
 import type { ExecCall, Exit, TraceEvent } from './tracer.js';
 
 /** wait(2): the low seven bits are the signal, the next byte the status. */
@@ -14,7 +16,7 @@ function callOf(record: EventRecord): ExecCall | undefined {
   return { sequence: record.status - 1, path, absolutePath, argv: unpackStrings(argv) };
 }
 
-type Decode = (record: EventRecord) => TraceEvent | undefined;
+type Decode = (record: EventRecord, rows: readonly SyscallRow[]) => TraceEvent | undefined;
 
 const decoders: Readonly<Record<number, Decode>> = {
   [eventKind.fork]: ({ tid, other, status }) => ({
@@ -36,15 +38,16 @@ const decoders: Readonly<Record<number, Decode>> = {
   // Threads end silently.
   [eventKind.exit]: ({ tid, other, status }) =>
     tid === other ? { type: 'exit', pid: tid, ...exitOf(status) } : undefined,
+  [eventKind.call]: (record, rows) => decodeCall(rows, record),
 };
 
 /** Whether a record is one that listeners are told. */
 export const isTold = (record: EventRecord): boolean => record.kind in decoders;
 
-/** Whole records as events, in order. */
-export function decodeEvents(records: Uint8Array): TraceEvent[] {
+/** Whole records as events, in order. `rows`: those of the run. */
+export function decodeEvents(records: Uint8Array, rows: readonly SyscallRow[]): TraceEvent[] {
   const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
-  return splitRecords(bytes).records.flatMap((record) => decoders[record.kind]?.(record) ?? []);
+  return splitRecords(bytes).records.flatMap((record) => decoders[record.kind]?.(record, rows) ?? []);
 }
 
 /** `ERESTARTSYS`, the first of the errnos by which the kernel makes a call again; linux/errno.h. */

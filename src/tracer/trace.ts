@@ -5,6 +5,7 @@ import { loadShim } from '../native/shim.js';
 import type { Job, Order, Report } from './messages.js';
 import { prepare } from './prepare.js';
 import { EventRecord } from './records.js';
+import type { SyscallRow } from './row.js';
 import { HeldExec } from './stop.js';
 import { decodeEvents } from './told.js';
 import type { ExecDecision, Exit, TraceOptions, TraceResult, TraceRun } from './tracer.js';
@@ -63,6 +64,7 @@ class Run implements TraceRun {
   #worker: Worker | undefined;
   #guard: NodeJS.Timeout | undefined;
   #handedOver: (() => void) | undefined;
+  #rows: readonly SyscallRow[] = [];
   #over = false;
 
   constructor(options: TraceOptions) {
@@ -103,8 +105,9 @@ class Run implements TraceRun {
       await using resources = new ResourceStack();
       resources.defer(() => this.#port.close());
       if (signal?.aborted) throw interrupted();
-      const { job, handedOver } = prepare(this.#options, resources);
+      const { job, rows, handedOver } = prepare(this.#options, resources);
       this.#handedOver = handedOver;
+      this.#rows = rows;
       await this.#runWorker({ ...job, port: this.#workerPort });
       // A reason of ours comes before what ended because of it.
       if (this.#reason !== undefined) throw asOuaError(this.#reason);
@@ -161,7 +164,8 @@ class Run implements TraceRun {
       case 'armed':
         return this.#settleArming(report.id, report.found);
       case 'events':
-        return this.#tell(report.records);
+        this.#tell(report.records);
+        return this.#port.postMessage({ type: 'heard', bytes: report.records.length } satisfies Order);
       case 'command':
         return this.#command.resolve(report.exit);
       case 'end':
@@ -184,7 +188,7 @@ class Run implements TraceRun {
     const { onEvent } = this.#options;
     if (!onEvent || this.#reason !== undefined) return;
     try {
-      for (const event of decodeEvents(records)) onEvent(event);
+      for (const event of decodeEvents(records, this.#rows)) onEvent(event);
     } catch (error) {
       this.#stop(error);
     }

@@ -1,3 +1,5 @@
+import type { CallEvent } from './call-event.js';
+
 /** A process of the traced tree at one of its execve(2) or execveat(2) calls; it stands still until the handler returns. */
 export interface ExecStop {
   /** Counts the execs of armed processes from 0, in the order in which they began. */
@@ -73,7 +75,9 @@ export type TraceEvent =
       readonly errno: number;
       readonly call: ExecCall;
     }
-  | ({ readonly type: 'exit'; readonly pid: number } & Exit);
+  | ({ readonly type: 'exit'; readonly pid: number } & Exit)
+  /** Told with `TraceOptions.audit`. */
+  | CallEvent;
 
 /** What one of the command's standard streams is: a descriptor of ours, or a stream that output is copied to. */
 export type Stdio = number | 'ignore' | 'inherit' | NodeJS.WritableStream;
@@ -123,6 +127,12 @@ export interface TraceOptions {
   readonly execPaths?: readonly string[];
   /** Called for what has happened, in order and in batches, up to a tenth of a second later. What it throws ends the run. */
   readonly onEvent?: (event: TraceEvent) => void;
+  /**
+   * Whether `onEvent` is also told what armed processes do to files, sockets and other processes: every file opened
+   * for writing, made, renamed, removed, linked or changed in size, mode, owner or attributes, every connect and
+   * bind, every signal. Default: no, because each of these calls then stops twice.
+   */
+  readonly audit?: boolean;
   /** Milliseconds that processes left behind by the main process get before they are killed. Default 500. */
   readonly grace?: number;
   readonly signal?: AbortSignal;

@@ -15,6 +15,10 @@ const quiesceLimit = 10_000;
 const deathLimit = 10_000;
 
 const bufferSize = 256 * 1024;
+/** Bytes of events that may be on their way to the main thread. Tracees that make more stand still until it has kept up. */
+const onTheWayLimit = 8 << 20;
+/** Milliseconds between two looks whether it has. */
+const lookInterval = 2;
 
 /**
  * One run on the tracing thread. Everything is synchronous: the shim waits, we look at what happened and at
@@ -26,6 +30,9 @@ export class Tracing {
   readonly #buffer = Buffer.alloc(bufferSize);
   /** The beginning of a record whose end has not come yet. */
   #rest: Buffer = Buffer.alloc(0);
+  /** Bytes of events that the main thread has not told yet. */
+  #onTheWay = 0;
+  readonly #nobody = new Int32Array(new SharedArrayBuffer(4));
   #run = -1;
   #commandPid = 0;
   #armedPid = 0;
@@ -85,6 +92,10 @@ export class Tracing {
 
   #turn(): void {
     this.#takeOrders();
+    if (this.#onTheWay > onTheWayLimit) {
+      Atomics.wait(this.#nobody, 0, 0, lookInterval);
+      return this.#keepTime();
+    }
     const limit = Math.min(this.#killAt, this.#deadBy) - performance.now();
     const milliseconds = Math.ceil(Math.max(0, Math.min(waitSlice, limit)));
     const count = check(
@@ -101,7 +112,11 @@ export class Tracing {
     this.#rest = rest;
     for (const record of records) this.#look(record);
     const told = records.filter(isTold).map(({ bytes }) => bytes);
-    if (told.length > 0) this.#report({ type: 'events', records: Buffer.concat(told) });
+    if (told.length > 0) {
+      const records = Buffer.concat(told);
+      this.#onTheWay += records.length;
+      this.#report({ type: 'events', records });
+    }
     // What happened before a stop is told before its handler is asked.
     if (!this.#asking) this.#ask();
   }
@@ -232,6 +247,9 @@ export class Tracing {
         if (found) this.#armedPid = order.pid;
         return this.#report({ type: 'armed', id: order.id, found });
       }
+      case 'heard':
+        this.#onTheWay -= order.bytes;
+        return;
       case 'kill':
         return this.#kill();
     }

@@ -75,7 +75,8 @@ describe.each(backendNames)('through %s', (backend) => {
       const native = await natively(command);
       const plain = await observe(command, { hiddenProc: '/proc/nowhere' });
       const asked = await observe(command, { onExec: letGo });
-      for (const { output, result } of [plain, asked]) {
+      const audited = await observe(command, { audit: true });
+      for (const { output, result } of [plain, asked, audited]) {
         expect(steady(output)).toBe(steady(native.output));
         expect(result.exitStatus).toBe(native.status ?? 128 + (result.signal ?? 0));
         expect(result.leftovers).toEqual([]);
