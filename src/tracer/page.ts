@@ -28,7 +28,7 @@ function in JavaScript, while the caller waits. The name of an errno: the filter
 - **partial**: as full, less what the note names.
 - **refused**: the call fails, always, and on purpose.
 
-Which rows a run has depends on what is wanted of it ([Architecture](architecture.md)). Calls of an architecture that the
+Which rows a run has depends on what is wanted of it ([the engine](tracer.md)). Calls of an architecture that the
 filter was not made for (32-bit ARM programs on aarch64) fail with ENOSYS, all of them.
 
 ${sections(entries)}## Numbers

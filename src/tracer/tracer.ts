@@ -121,8 +121,8 @@ export interface TraceOptions {
   /** Called for each exec of an armed process, one at a time, in order. What it throws ends the run. */
   readonly onExec?: (stop: ExecStop) => ExecDecision | Promise<ExecDecision>;
   /**
-   * Directories, absolute: `onExec` is called only for programs somewhere below one of them, by `absolutePath`. An
-   * exec that is held costs ten times as much as one that is only told.
+   * Directories, absolute: `onExec` is called only for programs somewhere below one of them, by `absolutePath`. Other
+   * execs go on without waiting for JavaScript.
    */
   readonly execPaths?: readonly string[];
   /** Called for what has happened, in order and in batches, up to a tenth of a second later. What it throws ends the run. */
