@@ -8,7 +8,7 @@ import { runTool } from '../base/command.js';
 import { OuaError } from '../base/errors.js';
 import { ResourceStack } from '../base/resources.js';
 import { check, loadShim, nativeFiles, ShimError } from '../native/shim.js';
-import { cgroupControllers, removeStaleCgroups } from './cgroups.js';
+import { cgroupControllers, removeCgroups, removeStaleCgroups } from './cgroups.js';
 import { defaultLimits, ociConfig, openFilesLimit, type Limits } from './config.js';
 import { makeLogSink } from './log-sink.js';
 
@@ -100,6 +100,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     ),
   );
   const runc = ['--root', state, '--log', log, '--log-format', 'json'];
+  stack.defer(() => removeCgroups(id));
   stack.defer(async () => void (await runTool('runc', [...runc, 'delete', '--force', id])));
 
   const held = stack.move();
