@@ -31,7 +31,8 @@ const debianPackages = {
   e2fsprogs: 'mke2fs: the file systems of the guests',
   fdisk: 'sfdisk: their partition tables',
   mount: 'mount, losetup',
-  'util-linux': 'unshare, setpriv, blkid',
+  strace: 'the benchmark measures itself by it',
+  'util-linux': 'unshare, setpriv, blkid, taskset',
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));

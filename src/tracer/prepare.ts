@@ -82,7 +82,8 @@ function flagsOf(options: TraceOptions): number {
   );
 }
 
-function featuresOf(options: TraceOptions): ReadonlySet<Feature> {
+/** What a run with these options needs of the table. */
+export function featuresOf(options: TraceOptions): ReadonlySet<Feature> {
   const features = new Set<Feature>();
   // Arming happens at an exec, too.
   if (options.onExec || options.onEvent || options.armed === 'later') features.add('exec');

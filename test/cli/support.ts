@@ -28,13 +28,16 @@ export class Workbench implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'ouassister-test-'));
   readonly scratch = mkdtempSync(join(this.folder, 'tmp-'));
 
+  /** @param main what to run; ouassister itself unless told otherwise. */
+  constructor(readonly main = program) {}
+
   /** A path for a file of the test's own. */
   file(name: string): string {
     return join(this.folder, name);
   }
 
   start(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    return execa(process.execPath, [program, ...args], {
+    return execa(process.execPath, [this.main, ...args], {
       stdin: 'ignore',
       reject: false,
       env: { TMPDIR: this.scratch, NO_COLOR: '1', ...environment },

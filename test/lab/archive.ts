@@ -135,6 +135,15 @@ export class GuestApt {
     return join(folder, file);
   }
 
+  /**
+   * Downloads what an installation of some packages in the tree would bring, without what is merely recommended,
+   * and returns the folder with the files.
+   */
+  async downloadAll(names: readonly string[]): Promise<string> {
+    await this.#run('apt-get', ['-y', '--download-only', '--no-install-recommends', 'install', ...names]);
+    return join(this.#scratch, 'cache/archives');
+  }
+
   #run(program: string, args: readonly string[], cwd = this.#scratch): Promise<string> {
     return tool(program, args, { cwd, environment: this.#environment });
   }
