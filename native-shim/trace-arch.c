@@ -14,6 +14,7 @@ int arch_read_call(pid_t tid, struct call *call) {
   if (error) return error;
   if (info.op != PTRACE_SYSCALL_INFO_SECCOMP) return -EINVAL;
   call->arch = info.arch;
+  call->number = (int32_t)info.seccomp.nr;
   call->row = (uint16_t)info.seccomp.ret_data;
   call->pointer_size = (uint8_t)arch_call_pointer_size(info.arch, info.seccomp.nr);
   for (int i = 0; i < 6; i++) call->args[i] = info.seccomp.args[i];

@@ -231,9 +231,14 @@ static void take_over(struct run *run, struct tracee *leader, struct tracee *for
   tracee_remove(run, former);
 }
 
-static bool is_right(struct tracee *tracee) {
+/*
+ * Without an exec at hand this one was let through unseen: by a tracer's want of it, or by a filter of the tracee's
+ * own that let a supervisor decide, SECCOMP_USER_NOTIF_FLAG_CONTINUE.
+ */
+static bool is_right(const struct run *run, struct tracee *tracee, bool was_armed) {
   struct exec *exec = tracee->exec;
-  return !exec || ((!exec->redirected || program_is(tracee->tid, exec->program)) && name_is(tracee->tid, exec->name));
+  if (!exec) return !was_armed || !(run->flags & OUA_TRACE_ASK_EXEC);
+  return ((!exec->redirected || program_is(tracee->tid, exec->program)) && name_is(tracee->tid, exec->name));
 }
 
 static void tell_exec(struct run *run, struct tracee *tracee) {
@@ -250,6 +255,7 @@ void exec_done(struct run *run, struct tracee *tracee, pid_t former_tid) {
   if (former) take_over(run, tracee, former);
   tracee_end_vfork(run, tracee);
   /* It may have been named while this call was under way already. */
+  bool was_armed = tracee->armed;
   if (tracee->arm_next) tracee->armed = true;
   tracee->at_exit = tracee->arm_next = tracee->arming = tracee->in_vfork = false;
   tracee->tgid = tracee->tid;
@@ -258,11 +264,13 @@ void exec_done(struct run *run, struct tracee *tracee, pid_t former_tid) {
     close(run->start_errors);
     run->start_errors = -1;
   }
-  if (!is_right(tracee) && !is_gone(tracee->tid)) {
+  if (!is_right(run, tracee, was_armed) && !is_gone(tracee->tid)) {
     syscall(SYS_tkill, tracee->tid, SIGKILL);
     event_tell(run,
                (struct oua_trace_event){
-                   .kind = OUA_TRACE_MISMATCH, .tid = tracee->tid, .status = tracee->exec->stop},
+                   .kind = OUA_TRACE_MISMATCH,
+                   .tid = tracee->tid,
+                   .status = tracee->exec ? tracee->exec->stop : 0},
                true);
   } else if (run->flags & OUA_TRACE_TELL_ALL) {
     tell_exec(run, tracee);

@@ -16,6 +16,8 @@
 #define SYSINFO_SIZE 112       /* struct sysinfo, linux/sysinfo.h */
 #define COMPAT_SYSINFO_SIZE 64 /* struct compat_sysinfo, kernel/sys.c */
 
+struct sock_filter;
+
 enum tracee_state {
   TRACEE_RUNNING,
   TRACEE_NEWBORN,   /* its first stop came before its parent's event; stays stopped until that comes */
@@ -28,6 +30,7 @@ enum tracee_state {
 /* A system call at its seccomp stop. */
 struct call {
   uint32_t arch; /* AUDIT_ARCH_* */
+  int32_t number;
   uint16_t row;
   uint8_t answer; /* of its row */
   uint8_t pointer_size;
@@ -109,6 +112,8 @@ struct run {
   struct oua_trace_row *rows;
   size_t row_count;
   char **asked; /* directories whose programs are asked about, or NULL for all */
+  struct sock_filter *filter; /* as the command installed it */
+  size_t filter_length;
   struct events events;
   bool attention; /* what lies in `events` should not wait */
   struct oua_trace_counts counts;
@@ -169,6 +174,11 @@ void told_last(struct run *run, struct tracee *tracee);
 char **unpack_strings(const uint8_t *packed, int32_t length);
 
 /* trace-tracee.c */
+/* trace-filter.c: 0 or -errno */
+int filter_keep(struct run *run, const struct sock_filter *program, size_t length);
+/* Whether a stop at this call is our filter's doing, and its row therefore ours. */
+bool filter_named(const struct run *run, const struct call *call);
+
 struct tracee *tracee_find(struct run *run, pid_t tid);
 struct tracee *tracee_add(struct run *run, pid_t tid);
 void tracee_remove(struct run *run, struct tracee *tracee);

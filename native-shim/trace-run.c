@@ -81,6 +81,7 @@ static void run_free(struct run *run) {
   free(run->events.bytes);
   free(run->rows);
   free(run->cpus);
+  free(run->filter);
   free_strings(run->asked);
   free(run);
 }

@@ -130,7 +130,8 @@ int32_t oua_trace_start(int32_t handle, const uint8_t *file, const uint8_t *argv
   int32_t result = -EINVAL;
   if (program && command.argv && command.environment) {
     memcpy(program, filter, instructions * sizeof *program);
-    result = spawn(run, &command);
+    result = filter_keep(run, program, instructions);
+    if (result == 0) result = spawn(run, &command);
   }
   free(program);
   free(command.argv);

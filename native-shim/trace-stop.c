@@ -48,6 +48,11 @@ void stop_resume(struct tracee *tracee, int signal) {
 static void on_seccomp(struct run *run, struct tracee *tracee) {
   struct call *call = &tracee->call;
   if (arch_read_call(tracee->tid, call) < 0) return stop_resume(tracee, 0);
+  if (!filter_named(run, call)) {
+    /* A filter of the tracee's own asks for a tracer, and it has none: what the kernel answers then. */
+    arch_skip_call(tracee->tid, -ENOSYS);
+    return stop_resume(tracee, 0);
+  }
   call->answer = call->row < run->row_count ? run->rows[call->row].answer : OUA_ANSWER_NONE;
   bool is_exec = call->answer == OUA_ANSWER_EXECVE || call->answer == OUA_ANSWER_EXECVEAT;
   if (!tracee->armed && is_exec) {
