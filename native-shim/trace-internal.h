@@ -63,6 +63,7 @@ struct tracee {
   bool arming;    /* armed by the exec under way: disarmed again if it fails */
   bool at_exit;   /* the exit of `call` is wanted */
   bool interrupted;
+  bool over; /* a leader that ended before its threads: nothing is heard of it, and no stop, until they end or execute */
   int pending;
   int ticks; /* age of a newborn or a dead one */
   uint32_t personality;
@@ -111,9 +112,9 @@ struct run {
   struct tracee *tracees[TRACEE_BUCKETS];
   struct oua_trace_row *rows;
   size_t row_count;
-  char **asked; /* directories whose programs are asked about, or NULL for all */
   struct sock_filter *filter; /* as the command installed it */
   size_t filter_length;
+  char **asked; /* directories whose programs are asked about, or NULL for all */
   struct events events;
   bool attention; /* what lies in `events` should not wait */
   struct oua_trace_counts counts;
@@ -173,12 +174,12 @@ void told_last(struct run *run, struct tracee *tracee);
 /* trace-start.c: packed strings → a NULL-terminated array of pointers into them, or NULL */
 char **unpack_strings(const uint8_t *packed, int32_t length);
 
-/* trace-tracee.c */
 /* trace-filter.c: 0 or -errno */
 int filter_keep(struct run *run, const struct sock_filter *program, size_t length);
 /* Whether a stop at this call is our filter's doing, and its row therefore ours. */
 bool filter_named(const struct run *run, const struct call *call);
 
+/* trace-tracee.c */
 struct tracee *tracee_find(struct run *run, pid_t tid);
 struct tracee *tracee_add(struct run *run, pid_t tid);
 void tracee_remove(struct run *run, struct tracee *tracee);
@@ -187,6 +188,7 @@ void tracee_end_vfork(struct run *run, struct tracee *child);
 struct tracee *tracee_next(struct run *run, struct tracee *after);
 pid_t proc_number(pid_t tid, const char *name, const char *field, bool last);
 pid_t proc_status_number(pid_t tid, const char *field, bool last);
+bool proc_is_zombie(pid_t tid);
 bool proc_is_thread_of(pid_t tid, pid_t tgid);
 int proc_readlink(pid_t tid, const char *name, char *target, size_t room);
 

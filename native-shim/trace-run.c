@@ -157,7 +157,7 @@ int32_t oua_trace_wake(int32_t handle) {
 }
 
 static bool is_restless(struct tracee *tracee) {
-  return tracee->state == TRACEE_RUNNING && !tracee->in_vfork;
+  return tracee->state == TRACEE_RUNNING && !tracee->in_vfork && !tracee->over;
 }
 
 int32_t oua_trace_quiesce(int32_t handle, int32_t milliseconds) {
@@ -165,6 +165,7 @@ int32_t oua_trace_quiesce(int32_t handle, int32_t milliseconds) {
   if (!run) return -ESRCH;
   int64_t until = now_milliseconds() + milliseconds;
   int32_t restless;
+  bool late = false;
   run->quiesced = true;
   mask_signal(SIG_UNBLOCK);
   for (;;) {
@@ -175,8 +176,12 @@ int32_t oua_trace_quiesce(int32_t handle, int32_t milliseconds) {
       /* ESRCH: it is dying, and its end will be reported. */
       if (!tracee->interrupted) ptrace(PTRACE_INTERRUPT, tracee->tid, NULL, NULL);
       tracee->interrupted = true;
+      if (late) tracee->over = proc_is_zombie(tracee->tid);
     }
-    if (restless == 0 || wait_once(run, true) == WAITED_END || now_milliseconds() >= until) break;
+    if (restless == 0) break;
+    enum waited waited = wait_once(run, true);
+    if (waited == WAITED_END || now_milliseconds() >= until) break;
+    late = waited == WAITED_SIGNAL;
   }
   mask_signal(SIG_BLOCK);
   return restless;

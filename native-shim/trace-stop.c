@@ -252,6 +252,7 @@ void stop_handle(struct run *run, pid_t tid, int status) {
     tracee->state = TRACEE_STOPPED;
     tracee->pending = status;
     /* The exec let a vfork parent go, which must now be stopped as well. */
+  tracee->over = false;
     if (classify(status) == STOP_EXEC) tracee_end_vfork(run, tracee);
   } else {
     stop_process(run, tracee, status);

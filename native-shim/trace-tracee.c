@@ -86,6 +86,19 @@ pid_t proc_status_number(pid_t tid, const char *field, bool last) {
   return proc_number(tid, "status", field, last);
 }
 
+bool proc_is_zombie(pid_t tid) {
+  char path[40], text[512];
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)tid);
+  FILE *file = fopen(path, "re");
+  if (!file) return false;
+  size_t length = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  text[length] = 0;
+  /* The name before the state may hold anything. */
+  const char *end = strrchr(text, ')');
+  return end && strncmp(end, ") Z", 3) == 0;
+}
+
 bool proc_is_thread_of(pid_t tid, pid_t tgid) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/task/%d", (int)tgid, (int)tid);
