@@ -152,11 +152,19 @@ static void adopt(struct run *run, struct tracee *parent, struct tracee *child) 
   child->parent = parent->parent;
 }
 
+/* Whether this thread traces it, running, stopped or dead. */
+static bool is_tracee(pid_t tid) {
+  siginfo_t info;
+  return waitid(P_PID, (id_t)tid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL | __WNOTHREAD) == 0;
+}
+
 static void on_birth(struct run *run, struct tracee *parent, bool vfork) {
   unsigned long message;
   run->counts.forks++;
   if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &message) < 0) return stop_resume(parent, 0);
   struct tracee *child = tracee_find(run, (pid_t)message);
+  /* Taken in as an orphan before; or even dead and forgotten, and its number perhaps somebody else's. */
+  if (child ? child->born : !is_tracee((pid_t)message)) return stop_resume(parent, 0);
   if (!child) child = tracee_add(run, (pid_t)message);
   if (!child) {
     run->failed = true;
@@ -244,6 +252,7 @@ void stop_handle(struct run *run, pid_t tid, int status) {
     run->failed = true;
     return;
   }
+  tracee->over = false;
   if (!tracee->born) {
     tracee->state = TRACEE_NEWBORN;
     tracee->pending = status;
@@ -252,7 +261,6 @@ void stop_handle(struct run *run, pid_t tid, int status) {
     tracee->state = TRACEE_STOPPED;
     tracee->pending = status;
     /* The exec let a vfork parent go, which must now be stopped as well. */
-  tracee->over = false;
     if (classify(status) == STOP_EXEC) tracee_end_vfork(run, tracee);
   } else {
     stop_process(run, tracee, status);
