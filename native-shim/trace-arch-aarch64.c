@@ -1,4 +1,4 @@
-/* Registers and calling convention of aarch64. 32-bit ARM programs never get here: the filter refuses their calls. */
+/* Registers and calling convention of aarch64. The filter refuses every call of 32-bit ARM programs. */
 #include "trace-internal.h"
 
 #include <elf.h>
@@ -50,8 +50,9 @@ int arch_set_argument(pid_t tid, const struct call *call, int index, uint64_t va
 }
 
 /*
- * x0 holds the result by now. A call that is made again begins with orig_x0, which is the kernel's own copy of the
- * first argument from before our change (arch/arm64/kernel/signal.c), so that only the others are put back.
+ * x0 holds the result by now. A call that is made again begins with orig_x0, which is the kernel's own copy
+ * of the first argument from before our change (arch/arm64/kernel/signal.c), so that only the others are put
+ * back.
  */
 int arch_restore_arguments(pid_t tid, const struct call *call) {
   return set_registers(tid, 1, CHANGED_ARGUMENTS - 1, call->args + 1);

@@ -13,6 +13,11 @@
 #include <time.h>
 
 #define UTSNAME_SIZE 390
+/* As packed: plain, under PER_LINUX32, under UNAME26, under both. */
+#define UTSNAME_VARIANTS 4
+#define HIDDEN_PROC_MAX 128
+/* "/<pid>/root", and a byte by which a longer name is told from it. */
+#define BELOW_HIDDEN_MAX 17
 #define SYSINFO_SIZE 112       /* struct sysinfo, linux/sysinfo.h */
 #define COMPAT_SYSINFO_SIZE 64 /* struct compat_sysinfo, kernel/sys.c */
 
@@ -75,6 +80,8 @@ struct tracee {
   struct call call;
   struct record told; /* of a told call that is under way */
   struct exec *exec;  /* under way, or NULL */
+  uint64_t aside;     /* where a readlink that is under way has its buffer instead of its own, or 0 */
+  uint8_t put_aside[HIDDEN_PROC_MAX + BELOW_HIDDEN_MAX]; /* what lay there */
   struct tracee *next;
 };
 
@@ -101,7 +108,7 @@ struct run {
   int32_t last_stop;
   bool failed; /* out of memory: nothing is decided any more, everything dies */
   bool has_uname;
-  uint8_t uname[2 * UTSNAME_SIZE];
+  uint8_t uname[UTSNAME_VARIANTS * UTSNAME_SIZE];
   bool has_sysinfo;
   uint8_t sysinfo[SYSINFO_SIZE + COMPAT_SYSINFO_SIZE];
   uint32_t cpu_ids; /* the guest kernel's nr_cpu_ids */
@@ -200,8 +207,11 @@ void stop_resume(struct tracee *tracee, int signal);
 
 /* trace-answer.c: each takes a call at its seccomp stop, or at its exit, and leaves the tracee stopped */
 void answer_uname(struct run *run, struct tracee *tracee);
-void answer_readlink(struct run *run, struct tracee *tracee, int64_t result);
 void answer_personality(struct tracee *tracee);
+
+/* trace-readlink.c: at the call's entry, if there is a hidden procfs, and at its exit */
+void readlink_begin(struct run *run, struct tracee *tracee);
+void readlink_end(struct run *run, struct tracee *tracee, int64_t result);
 
 /* trace-machine.c: the same */
 void answer_sysinfo(struct run *run, struct tracee *tracee);

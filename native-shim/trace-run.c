@@ -283,6 +283,7 @@ int32_t oua_trace_set_uname(int32_t handle, const uint8_t *names, int32_t length
 int32_t oua_trace_set_hidden_proc(int32_t handle, const char *directory) {
   struct run *run = run_of(handle);
   if (!run) return -ESRCH;
+  if (strlen(directory) > HIDDEN_PROC_MAX) return -ENAMETOOLONG;
   char *copy = strdup(directory);
   if (!copy) return -ENOMEM;
   free(run->hidden_proc);

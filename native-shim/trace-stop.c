@@ -83,6 +83,8 @@ static void on_seccomp(struct run *run, struct tracee *tracee) {
     break;
   case OUA_ANSWER_READLINK:
   case OUA_ANSWER_READLINKAT:
+    if (run->hidden_proc) readlink_begin(run, tracee);
+    break;
   case OUA_ANSWER_PERSONALITY:
     tracee->at_exit = true;
     break;
@@ -106,7 +108,7 @@ static void on_syscall(struct run *run, struct tracee *tracee) {
     break;
   case OUA_ANSWER_READLINK:
   case OUA_ANSWER_READLINKAT:
-    if (result > 0) answer_readlink(run, tracee, result);
+    readlink_end(run, tracee, result);
     break;
   case OUA_ANSWER_PERSONALITY:
     answer_personality(tracee);

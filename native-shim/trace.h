@@ -119,7 +119,10 @@ OUA_EXPORT int32_t oua_trace_set_rows(int32_t run, const uint8_t *rows, int32_t 
  */
 OUA_EXPORT int32_t oua_trace_set_asked(int32_t run, const uint8_t *directories, int32_t length);
 
-/* uname's answers: two packed struct new_utsname (390 bytes each), native and under PER_LINUX32. */
+/*
+ * uname's answers: four packed struct new_utsname (390 bytes each), as under no special personality, under PER_LINUX32,
+ * under UNAME26 and under both.
+ */
 OUA_EXPORT int32_t oua_trace_set_uname(int32_t run, const uint8_t *names, int32_t length);
 
 /* sysinfo(2)'s answers: a struct sysinfo of 64-bit programs (112 bytes) and one of 32-bit programs (64). */
@@ -128,7 +131,7 @@ OUA_EXPORT int32_t oua_trace_set_sysinfo(int32_t run, const uint8_t *info, int32
 /* The CPUs that calls tell of: nr_cpu_ids, and the mask of those online, as long as a mask of the guest's kernel. */
 OUA_EXPORT int32_t oua_trace_set_cpus(int32_t run, int32_t ids, const uint8_t *mask, int32_t length);
 
-/* The directory with the hidden procfs, as tracees see it. */
+/* The directory with the hidden procfs, as tracees see it. -ENAMETOOLONG: more than 128 bytes. */
 OUA_EXPORT int32_t oua_trace_set_hidden_proc(int32_t run, const char *directory);
 
 /*

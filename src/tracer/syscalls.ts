@@ -9,8 +9,7 @@ import { packTold } from './told-row.js';
 
 const { EPERM, ENOSYS } = constants.errno;
 
-const unameNote =
-  "the guest's names, also after sethostname(2); PER_LINUX32 changes the machine, UNAME26 is not followed";
+const unameNote = "the guest's names, also after sethostname(2); PER_LINUX32 and UNAME26 change them as ever";
 
 export const syscalls: readonly SyscallRow[] = [
   asked(
@@ -21,9 +20,9 @@ export const syscalls: readonly SyscallRow[] = [
     'a handler is asked about programs below execPaths, others are told; only execveat(2) starts programs, too',
   ),
   asked('execveat', 'exec', 'execveat', 'full', 'a redirect turns it into a plain path'),
-  constant('uname', 'uname', 'uname', 'partial', unameNote),
-  constant('olduname', 'uname', 'oldUname', 'partial', unameNote),
-  constant('oldolduname', 'uname', 'oldoldUname', 'partial', unameNote),
+  constant('uname', 'uname', 'uname', 'full', unameNote),
+  constant('olduname', 'uname', 'oldUname', 'full', unameNote),
+  constant('oldolduname', 'uname', 'oldoldUname', 'full', unameNote),
   corrected('personality', 'uname', 'personality', 'full', 'only looked at, for uname(2)'),
   constant('sysinfo', 'machine', 'sysinfo', 'full', 'as it was at the suspend; 32-bit programs too'),
   constant(
@@ -44,10 +43,10 @@ export const syscalls: readonly SyscallRow[] = [
     'readlink',
     'hiddenProc',
     'readlink',
-    'partial',
-    "a buffer shorter than the link's hidden name is left as it is",
+    'full',
+    'links into the hidden procfs only, whatever the size of the buffer',
   ),
-  corrected('readlinkat', 'hiddenProc', 'readlinkat', 'partial', 'as readlink(2)'),
+  corrected('readlinkat', 'hiddenProc', 'readlinkat', 'full', 'as readlink(2)'),
   refused('ptrace', EPERM, 'a tracee has a tracer already'),
   refused('io_uring_setup', ENOSYS, 'its calls would pass by the filter'),
   ...auditRows,

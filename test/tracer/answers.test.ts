@@ -1,9 +1,10 @@
 /** What the engine answers instead of the kernel, and for whom. */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { packUts } from '../../src/emulate/uts.js';
 import { backendNames } from '../../src/native/shim.js';
 import {
   compile,
@@ -12,6 +13,7 @@ import {
   guestUts,
   leftovers,
   letGo,
+  natively,
   observe,
   removeFolder,
   start,
@@ -24,6 +26,8 @@ const unameProgram = compile('uname');
 const spawn = compile('spawn');
 const ownFilter = compile('own-filter');
 const refused = compile('refused');
+const personality = compile('personality', []);
+const readlink = compile('readlink', []);
 const i386 = compile('i386', ['-m32', '-nostdlib', '-static', '-ffreestanding', '-fno-stack-protector']);
 
 afterAll(removeFolder);
@@ -48,6 +52,26 @@ describe.each(backendNames)('through %s', (backend) => {
       uname,
     });
     expect(inherited.output).toBe('i686\ni686\n');
+  });
+
+  test('under every personality each kind of uname writes the very bytes that the kernel writes', async () => {
+    const sysctl = (name: string) => readFileSync(`/proc/sys/kernel/${name}`, 'utf8').trimEnd();
+    const host = packUts({
+      sysname: sysctl('ostype'),
+      nodename: sysctl('hostname'),
+      release: sysctl('osrelease'),
+      version: sysctl('version'),
+      machine: 'x86_64',
+      domainname: sysctl('domainname'),
+    });
+    const { output, result } = await observe([personality], { uname: host });
+    expect(output).toBe((await natively([personality])).output);
+    expect(result.counts.answered).toBe(16);
+  });
+
+  test('the personality of 2.6 is followed, by children, too', async () => {
+    const { output } = await observe(['setarch', '--uname-2.6', 'sh', '-c', 'uname -r | cat'], { uname });
+    expect(output).toBe('2.6.61-99-cloud-amd64\n');
   });
 
   test('32-bit programs get all three kinds, the oldest cut to eight bytes', async () => {
@@ -151,5 +175,13 @@ describe.each(backendNames)('through %s', (backend) => {
     expect(lines[3]).toMatch(/^\/proc\/hidden\/real\/\d+\/fd$/);
     expect(lines[4]).toMatch(/^\/proc\/hidden\/real\/\d+\/exe\.not$/);
     expect(lines.slice(5)).toEqual(['end', '']);
+  });
+
+  test('a buffer too small for the hidden name holds the beginning of the true target', async () => {
+    const link = join(folder, 'small');
+    const hidden = '/proc/hidden/real';
+    const { output } = await observe([readlink, link, hidden, readlink], { hiddenProc: hidden });
+    const refusals = ['no buffer: EFAULT', 'no room: EINVAL', 'less than no room: EINVAL', 'no link: ENOENT'];
+    expect(output).toBe([...refusals, '0 wrong', ''].join('\n'));
   });
 });
