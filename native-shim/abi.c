@@ -13,6 +13,7 @@ static const struct {
     {"pointer", sizeof(void *)},
     {"scan_entry", sizeof(struct oua_scan_entry)},
     {"oua_trace_event", sizeof(struct oua_trace_event)},
+    {"oua_trace_held_call", sizeof(struct oua_trace_held_call)},
     {"oua_trace_row", sizeof(struct oua_trace_row)},
     {"oua_trace_counts", sizeof(struct oua_trace_counts)},
 };

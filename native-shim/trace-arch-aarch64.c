@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <linux/audit.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 
@@ -36,12 +37,21 @@ int arch_set_result(pid_t tid, int64_t result) {
   return set_registers(tid, 0, 1, &value);
 }
 
-/* The number is no general register here. With -1 the kernel runs no call and leaves x0 as it was set. */
-int arch_skip_call(pid_t tid, int64_t result) {
-  int number = -1;
+/* The number is no general register here. */
+static int set_number(pid_t tid, int number) {
   struct iovec set = {&number, sizeof number};
-  if (ptrace(PTRACE_SETREGSET, tid, (void *)NT_ARM_SYSTEM_CALL, &set) < 0) return -errno;
-  return arch_set_result(tid, result);
+  return ptrace(PTRACE_SETREGSET, tid, (void *)NT_ARM_SYSTEM_CALL, &set) < 0 ? -errno : 0;
+}
+
+/* With number -1 the kernel runs no call and leaves x0 as it was set. */
+int arch_skip_call(pid_t tid, int64_t result) {
+  int error = set_number(tid, -1);
+  return error ? error : arch_set_result(tid, result);
+}
+
+int arch_become_signalfd4(pid_t tid, const struct call *call) {
+  (void)call;
+  return set_number(tid, SYS_signalfd4);
 }
 
 int arch_set_argument(pid_t tid, const struct call *call, int index, uint64_t value) {

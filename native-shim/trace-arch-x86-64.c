@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 
 #define X32_BIT 0x40000000u
+#define I386_SIGNALFD4 327u /* asm/unistd_32.h */
 /* System V ABI, 3.2.2: what a function may use below its stack pointer. */
 #define RED_ZONE 128u
 /* How many arguments a call of ours is ever given anew: execveat has the most. */
@@ -42,6 +44,12 @@ int arch_set_argument(pid_t tid, const struct call *call, int index, uint64_t va
       offsetof(struct user_regs_struct, rdx), offsetof(struct user_regs_struct, rsi),
       offsetof(struct user_regs_struct, rdi), offsetof(struct user_regs_struct, rbp)};
   return poke(tid, (call->arch == AUDIT_ARCH_I386 ? i386 : native)[index], value);
+}
+
+int arch_become_signalfd4(pid_t tid, const struct call *call) {
+  uint64_t number = call->pointer_size == 4 ? X32_BIT | SYS_signalfd4 : SYS_signalfd4;
+  if (call->arch == AUDIT_ARCH_I386) number = I386_SIGNALFD4;
+  return poke(tid, offsetof(struct user_regs_struct, orig_rax), number);
 }
 
 int arch_restore_arguments(pid_t tid, const struct call *call) {

@@ -27,7 +27,7 @@ enum tracee_state {
   TRACEE_RUNNING,
   TRACEE_NEWBORN,   /* its first stop came before its parent's event; stays stopped until that comes */
   TRACEE_STOPPED,   /* quiesced: its stop is kept in `pending` */
-  TRACEE_HELD,      /* at an exec, waiting for a decision */
+  TRACEE_HELD,      /* at an exec or another call, waiting for a decision */
   TRACEE_LISTENING, /* in a group-stop: only a signal or SIGCONT ends it */
   TRACEE_DEAD,      /* died before its parent's event: remembered so that the event does not revive it */
 };
@@ -82,6 +82,7 @@ struct tracee {
   struct exec *exec;  /* under way, or NULL */
   uint64_t aside;     /* where a readlink that is under way has its buffer instead of its own, or 0 */
   uint8_t put_aside[HIDDEN_PROC_MAX + BELOW_HIDDEN_MAX]; /* what lay there */
+  int32_t call_stop;  /* number of the stop at which its call is held, or 0 */
   struct tracee *next;
 };
 
@@ -121,6 +122,8 @@ struct run {
   size_t row_count;
   struct sock_filter *filter; /* as the command installed it */
   size_t filter_length;
+  int32_t *guest_pids; /* sorted, or NULL: no call is asked about */
+  size_t guest_pid_count;
   char **asked; /* directories whose programs are asked about, or NULL for all */
   struct events events;
   bool attention; /* what lies in `events` should not wait */
@@ -220,6 +223,10 @@ bool answer_affinity(struct run *run, struct tracee *tracee);
 /* False when out of memory. */
 bool affinity_inherit(const struct run *run, const struct tracee *parent, struct tracee *child);
 
+/* trace-call.c */
+/* Whether the call is held now for a decision. */
+bool call_stop(struct run *run, struct tracee *tracee);
+
 /* trace-pid.c */
 /* The group that a reader's pid namespace numbers so, most often the reader's own, or 0. */
 pid_t pid_on_host(struct run *run, struct tracee *reader, pid_t ns_pid);
@@ -255,6 +262,8 @@ int arch_skip_call(pid_t tid, int64_t result);
 int arch_set_result(pid_t tid, int64_t result);
 /* At an entry. */
 int arch_set_argument(pid_t tid, const struct call *call, int index, uint64_t value);
+/* Makes the call a signalfd4(2) of the same ABI; its arguments are set apart. */
+int arch_become_signalfd4(pid_t tid, const struct call *call);
 /* At an exit: a call that the kernel makes again begins with the tracee's own arguments. */
 int arch_restore_arguments(pid_t tid, const struct call *call);
 /* The end of what lies unused below the tracee's stack. */

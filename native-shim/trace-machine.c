@@ -45,7 +45,8 @@ static int64_t set_affinity(struct run *run, struct tracee *tracee, struct trace
 
 bool answer_affinity(struct run *run, struct tracee *tracee) {
   struct tracee *target = run->cpus ? pid_tracee(run, tracee, (pid_t)tracee->call.args[0]) : NULL;
-  if (!target) return false;
+  /* The sandbox's first process stands for the guest's. */
+  if (!target || (run->guest_pids && (pid_t)tracee->call.args[0] == 1 && target->tgid != tracee->tgid)) return false;
   int64_t result = tracee->call.answer == OUA_ANSWER_GET_AFFINITY ? get_affinity(run, tracee, target)
                                                                   : set_affinity(run, tracee, target);
   if (arch_skip_call(tracee->tid, result) == 0) run->counts.answered++;

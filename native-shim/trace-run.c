@@ -82,6 +82,7 @@ static void run_free(struct run *run) {
   free(run->rows);
   free(run->cpus);
   free(run->filter);
+  free(run->guest_pids);
   free_strings(run->asked);
   free(run);
 }

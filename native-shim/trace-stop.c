@@ -79,7 +79,17 @@ static void on_seccomp(struct run *run, struct tracee *tracee) {
     break;
   case OUA_ANSWER_GET_AFFINITY:
   case OUA_ANSWER_SET_AFFINITY:
-    answer_affinity(run, tracee);
+    if (!answer_affinity(run, tracee) && call_stop(run, tracee)) return;
+    break;
+  case OUA_ANSWER_KILL:
+  case OUA_ANSWER_PROCESS:
+  case OUA_ANSWER_THREAD:
+  case OUA_ANSWER_PRIORITY:
+  case OUA_ANSWER_IO_PRIORITY:
+  case OUA_ANSWER_PIDFD_OPEN:
+  case OUA_ANSWER_PIDFD:
+  case OUA_ANSWER_PIDFD_WAIT:
+    if (call_stop(run, tracee)) return;
     break;
   case OUA_ANSWER_READLINK:
   case OUA_ANSWER_READLINKAT:
@@ -115,6 +125,9 @@ static void on_syscall(struct run *run, struct tracee *tracee) {
     break;
   case OUA_ANSWER_TOLD:
     told_end(run, tracee, result);
+    break;
+  case OUA_ANSWER_PIDFD_OPEN:
+    arch_restore_arguments(tracee->tid, &tracee->call);
     break;
   default:
     break;
@@ -189,6 +202,7 @@ static void on_birth(struct run *run, struct tracee *parent, bool vfork) {
 void stop_process(struct run *run, struct tracee *tracee, int status) {
   tracee->state = TRACEE_RUNNING;
   tracee->interrupted = false;
+  tracee->call_stop = 0;
   switch (classify(status)) {
   case STOP_SECCOMP:
     return on_seccomp(run, tracee);

@@ -19,6 +19,7 @@ enum oua_trace_event_kind {
   OUA_TRACE_START_FAILED = 7, /* the command could not be run; status: errno */
   OUA_TRACE_END = 8,          /* no tracee is left */
   OUA_TRACE_CALL = 9,         /* a call that is told is over; other: enum oua_trace_call_flags, status: its result */
+  OUA_TRACE_CALL_STOP = 10,   /* held until oua_trace_call_*; other: its group; status: the stop's number, from 1 */
 };
 
 /*
@@ -30,6 +31,8 @@ enum oua_trace_event_kind {
  *
  * CALL has as args its row and its six arguments, and what the row says is read, in the order of the row's members.
  * What could not be read is empty.
+ *
+ * CALL_STOP has as args the call's six arguments, and a struct oua_trace_held_call.
  */
 struct oua_trace_event {
   uint32_t size; /* of all of it */
@@ -56,6 +59,23 @@ enum oua_trace_answer {
   OUA_ANSWER_GET_AFFINITY = 10, /* of the thread in argument 0: a mask of argument 1 bytes at argument 2 */
   OUA_ANSWER_SET_AFFINITY = 11, /* the same */
   OUA_ANSWER_TOLD = 12,         /* read at entry as the row says, told at exit */
+  /* Asked about when they name a process of the guest: */
+  OUA_ANSWER_KILL = 13,        /* in argument 0, or a group, or all */
+  OUA_ANSWER_PROCESS = 14,     /* in argument 0 */
+  OUA_ANSWER_THREAD = 15,      /* in argument 1 */
+  OUA_ANSWER_PRIORITY = 16,    /* in argument 1, by the kind in argument 0: from 0 process, group, user */
+  OUA_ANSWER_IO_PRIORITY = 17, /* the same, from 1 */
+  OUA_ANSWER_PIDFD_OPEN = 18,  /* in argument 0 */
+  OUA_ANSWER_PIDFD = 19,       /* by the descriptor in argument 0 */
+  OUA_ANSWER_PIDFD_WAIT = 20,  /* by the descriptor in argument 1 */
+};
+
+
+/* What a held call is. */
+struct oua_trace_held_call {
+  uint32_t row;
+  uint32_t arch;  /* AUDIT_ARCH_* */
+  int32_t target; /* the process of the guest that its descriptor stands for, or 0 */
 };
 
 /* How a told call is read; src/tracer/told-row.ts has the same numbers. */
@@ -131,6 +151,9 @@ OUA_EXPORT int32_t oua_trace_set_sysinfo(int32_t run, const uint8_t *info, int32
 /* The CPUs that calls tell of: nr_cpu_ids, and the mask of those online, as long as a mask of the guest's kernel. */
 OUA_EXPORT int32_t oua_trace_set_cpus(int32_t run, int32_t ids, const uint8_t *mask, int32_t length);
 
+/* Pids and thread ids of the guest's processes (int32_t each): calls that name one are asked about. */
+OUA_EXPORT int32_t oua_trace_set_guest_pids(int32_t run, const uint8_t *pids, int32_t length);
+
 /* The directory with the hidden procfs, as tracees see it. -ENAMETOOLONG: more than 128 bytes. */
 OUA_EXPORT int32_t oua_trace_set_hidden_proc(int32_t run, const char *directory);
 
@@ -175,6 +198,19 @@ OUA_EXPORT int32_t oua_trace_read_counts(int32_t run, uint8_t *counts, int32_t l
 OUA_EXPORT int32_t oua_trace_exec_continue(int32_t run, int32_t tid, int32_t stop);
 OUA_EXPORT int32_t oua_trace_exec_redirect(int32_t run, int32_t tid, int32_t stop, const uint8_t *path, int32_t length);
 OUA_EXPORT int32_t oua_trace_exec_fail(int32_t run, int32_t tid, int32_t stop, int32_t error);
+
+/*
+ * Decisions on the held call of that number; -ESRCH when the tracee no longer stands there. An answer first writes bytes
+ * where that argument points; when it cannot, the call's result is -EFAULT. A stand-in makes the call return a
+ * descriptor that later calls know as that process of the guest; `flags` as signalfd4(2) takes them.
+ */
+OUA_EXPORT int32_t oua_trace_call_continue(int32_t run, int32_t tid, int32_t stop);
+OUA_EXPORT int32_t oua_trace_call_answer(int32_t run, int32_t tid, int32_t stop, int64_t result, int32_t argument,
+                                         const uint8_t *bytes, int32_t length);
+OUA_EXPORT int32_t oua_trace_call_stand_in(int32_t run, int32_t tid, int32_t stop, int32_t pid, int32_t flags);
+
+/* Memory of a tracee that is held. Any thread may call it. Result: bytes, perhaps fewer; -EFAULT; -ESRCH. */
+OUA_EXPORT int32_t oua_trace_read_memory(int32_t tid, int64_t address, uint8_t *bytes, int32_t length);
 
 /*
  * Opens a regular file for reading, `path` (a C string) resolved as the tracee would inside its own root, without

@@ -36,6 +36,7 @@ export const signatures = {
   oua_trace_set_uname: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_set_sysinfo: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_set_cpus: ['i32', 'i32', 'i32', 'bytes', 'i32'],
+  oua_trace_set_guest_pids: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_set_hidden_proc: ['i32', 'i32', 'string'],
   // run, file, argv, environment, cwd, stdin, stdout, stderr, filter
   // prettier-ignore
@@ -51,6 +52,10 @@ export const signatures = {
   oua_trace_exec_continue: ['i32', 'i32', 'i32', 'i32'],
   oua_trace_exec_redirect: ['i32', 'i32', 'i32', 'i32', 'bytes', 'i32'],
   oua_trace_exec_fail: ['i32', 'i32', 'i32', 'i32', 'i32'],
+  oua_trace_call_continue: ['i32', 'i32', 'i32', 'i32'],
+  oua_trace_call_answer: ['i32', 'i32', 'i32', 'i32', 'i64', 'i32', 'bytes', 'i32'],
+  oua_trace_call_stand_in: ['i32', 'i32', 'i32', 'i32', 'i32', 'i32'],
+  oua_trace_read_memory: ['i32', 'i32', 'address', 'bytes', 'i32'],
   oua_trace_open_program: ['i32', 'i32', 'bytes'],
   oua_pipe: ['i32', 'bytes', 'i32'],
 
@@ -78,6 +83,7 @@ export const structSizes = {
   pointer: 8,
   oua_trace_event: 80,
   oua_trace_row: 11,
+  oua_trace_held_call: 12,
   oua_trace_counts: 40,
   scan_entry: 32,
 } as const satisfies Record<string, number>;

@@ -1,7 +1,8 @@
 /** What the main thread and the tracing thread say to each other. */
 import type { MessagePort } from 'node:worker_threads';
 import type { BackendName } from '../native/shim.js';
-import type { ExecDecision, Exit, Leftover, MachineAnswers, TraceCounts } from './tracer.js';
+import type { Decision } from './carry-out.js';
+import type { Exit, Leftover, MachineAnswers, TraceCounts } from './tracer.js';
 
 /** Everything that a run needs, resolved and packed. */
 export interface Job {
@@ -23,6 +24,8 @@ export interface Job {
   /** Packed strings. */
   readonly asked: Uint8Array | undefined;
   readonly uname: Uint8Array | undefined;
+  /** int32_t each. */
+  readonly guestPids: Uint8Array | undefined;
   readonly machine: MachineAnswers | undefined;
   readonly hiddenProc: string | undefined;
   /** Milliseconds. */
@@ -32,7 +35,7 @@ export interface Job {
 }
 
 export type Order =
-  | { readonly type: 'decide'; readonly stop: number; readonly decision: ExecDecision }
+  | { readonly type: 'decide'; readonly stop: number; readonly decision: Decision }
   | { readonly type: 'quiesce'; readonly stop: number }
   | { readonly type: 'arm'; readonly id: number; readonly pid: number }
   /** So many bytes of events have been told. */
@@ -48,7 +51,7 @@ export type Failure = {
 export type Report =
   | { readonly type: 'open'; readonly run: number }
   | { readonly type: 'started'; readonly pid: number }
-  /** The record of an exec stop. */
+  /** The record of an exec or call stop. */
   | { readonly type: 'stop'; readonly record: Uint8Array }
   | { readonly type: 'quiesced'; readonly stop: number; readonly restless: number }
   | { readonly type: 'armed'; readonly id: number; readonly found: boolean }

@@ -55,6 +55,7 @@ const table = {
   sched_getattr: [315, 315, 352, 275],
   sched_setattr: [314, 314, 351, 274],
   prlimit64: [302, 302, 340, 261],
+  waitid: [247, 529, 284, 95],
   ioprio_get: [252, 252, 290, 31],
   ioprio_set: [251, 251, 289, 30],
   open: [2, 2, 5, none],

@@ -19,7 +19,7 @@ const defaultGrace = 500;
 /** A job without its port, and what to do once the command has its descriptors. */
 export interface Prepared {
   readonly job: Omit<Job, 'port'>;
-  /** What the records of told calls name. */
+  /** What the records of held and told calls name. */
   readonly rows: readonly SyscallRow[];
   /** Closes our copies of descriptors that are the command's. May be called again. */
   readonly handedOver: () => void;
@@ -53,6 +53,7 @@ export function prepare(options: TraceOptions, resources: ResourceStack): Prepar
       filter: packFilter(generateFilter(rows, machine())),
       rows: packRows(rows),
       uname: options.uname,
+      guestPids: asksCalls(options) ? packPids(options.guestPids) : undefined,
       machine: options.machine,
       hiddenProc: options.hiddenProc,
       grace: options.grace ?? defaultGrace,
@@ -88,11 +89,19 @@ export function featuresOf(options: TraceOptions): ReadonlySet<Feature> {
   // Arming happens at an exec, too.
   if (options.onExec || options.onEvent || options.armed === 'later') features.add('exec');
   if (options.uname) features.add('uname');
+  if (asksCalls(options)) features.add('guest');
   if (options.machine) features.add('machine');
   if (options.hiddenProc) features.add('hiddenProc');
   if (options.audit && options.onEvent) features.add('audit');
   return features;
 }
+
+type AskingCalls = TraceOptions & { readonly guestPids: readonly number[] };
+
+const asksCalls = (options: TraceOptions): options is AskingCalls =>
+  options.onCall !== undefined && (options.guestPids?.length ?? 0) > 0;
+
+const packPids = (pids: readonly number[]) => new Uint8Array(Int32Array.from(pids).buffer);
 
 function machine(): 'x64' | 'arm64' {
   if (process.arch === 'x64' || process.arch === 'arm64') return process.arch;

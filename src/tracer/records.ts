@@ -14,6 +14,7 @@ export const eventKind = {
   startFailed: 7,
   end: 8,
   call: 9,
+  callStop: 10,
 } as const;
 
 /** `enum oua_trace_flags`. */
@@ -48,6 +49,11 @@ export class EventRecord {
 
   argument(index: number): number {
     return Number(this.#bytes.readBigInt64LE(24 + index * 8));
+  }
+
+  /** The same, whole. */
+  longWord(index: number): bigint {
+    return this.#bytes.readBigInt64LE(24 + index * 8);
   }
 
   /** Copies, in order. */

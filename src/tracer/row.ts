@@ -16,6 +16,14 @@ export const answers = {
   getAffinity: 10,
   setAffinity: 11,
   told: 12,
+  kill: 13,
+  process: 14,
+  thread: 15,
+  priority: 16,
+  ioPriority: 17,
+  pidfdOpen: 18,
+  pidfd: 19,
+  pidfdWait: 20,
 } as const;
 export type Answer = keyof typeof answers;
 
@@ -25,6 +33,7 @@ export const features = {
   exec: "in runs with `onExec`, `onEvent` or `armed: 'later'`",
   uname: 'in runs with `uname`',
   machine: 'in runs with `machine`',
+  guest: 'in runs with `onCall`',
   hiddenProc: 'in runs with `hiddenProc`',
   audit: 'in runs with `audit`',
 } as const;

@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:os';
 import { auditRows } from './audit-rows.js';
+import { guestRows } from './guest-rows.js';
 import { answers, asked, constant, corrected, refused, type Feature, type SyscallRow } from './row.js';
 import { packTold } from './told-row.js';
 
@@ -39,6 +40,7 @@ export const syscalls: readonly SyscallRow[] = [
     'partial',
     "remembered and inherited, but threads go on running on the host's CPUs; of another thread of the run without a look at its owner",
   ),
+  ...guestRows,
   corrected(
     'readlink',
     'hiddenProc',

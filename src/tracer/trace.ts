@@ -2,13 +2,15 @@ import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { OuaError } from '../base/errors.js';
 import { ResourceStack } from '../base/resources.js';
 import { loadShim } from '../native/shim.js';
+import { HeldCall } from './call-stop.js';
+import type { Decision } from './carry-out.js';
 import type { Job, Order, Report } from './messages.js';
 import { prepare } from './prepare.js';
-import { EventRecord } from './records.js';
+import { EventRecord, eventKind } from './records.js';
 import type { SyscallRow } from './row.js';
 import { HeldExec } from './stop.js';
 import { decodeEvents } from './told.js';
-import type { ExecDecision, Exit, TraceOptions, TraceResult, TraceRun } from './tracer.js';
+import type { Exit, TraceOptions, TraceResult, TraceRun } from './tracer.js';
 
 /** Milliseconds after an order to kill by which the tracing thread must have ended. */
 const endLimit = 15_000;
@@ -176,12 +178,17 @@ class Run implements TraceRun {
   async #consult(record: EventRecord): Promise<void> {
     const stop = record.status;
     try {
-      const held = new HeldExec(record, () => this.#quiesce(stop));
-      const decision: ExecDecision = (await this.#options.onExec?.(held)) ?? { action: 'continue' };
+      const decision = (await this.#decide(record)) ?? { action: 'continue' };
       this.#order({ type: 'decide', stop, decision });
     } catch (error) {
       this.#stop(error);
     }
+  }
+
+  #decide(record: EventRecord): Decision | Promise<Decision> | undefined {
+    const { onCall, onExec } = this.#options;
+    if (record.kind === eventKind.callStop) return onCall?.(new HeldCall(record, this.#rows));
+    return onExec?.(new HeldExec(record, () => this.#quiesce(record.status)));
   }
 
   #tell(records: Uint8Array): void {

@@ -1,4 +1,5 @@
 import type { CallEvent } from './call-event.js';
+import type { SyscallName } from './numbers.js';
 
 /** A process of the traced tree at one of its execve(2) or execveat(2) calls; it stands still until the handler returns. */
 export interface ExecStop {
@@ -44,6 +45,40 @@ export type ExecDecision =
   /** `path` is absolute and as the tracee sees it; the program there must not be a script. */
   | { readonly action: 'redirect'; readonly path: string }
   | { readonly action: 'fail'; readonly errno: number };
+
+/** A call of the traced tree that names a process of the guest; the caller stands still until the handler returns. */
+export interface CallStop {
+  readonly name: SyscallName;
+  /** The caller's thread group id as the host's root pid namespace numbers it. */
+  readonly pid: number;
+  /** Whether it is made by the rules of 32-bit x86: structures of that layout. */
+  readonly compat: boolean;
+  /** For calls on a descriptor: the pid that `stand-in` gave it. */
+  readonly target: number | undefined;
+  /** An argument as the kernel takes an int: its low 32 bits. Arguments are counted from 0. */
+  int(argument: number): number;
+  isNull(argument: number): boolean;
+  /** So many bytes where an argument points, or undefined when they cannot be read. */
+  read(argument: number, length: number): Buffer | undefined;
+  /** Of the caller. */
+  uids(): readonly [real: number, effective: number];
+}
+
+/** What to do with such a call: leave it to the kernel, or give the caller a result without the kernel. */
+export type CallDecision =
+  | { readonly action: 'continue' }
+  | { readonly action: 'fail'; readonly errno: number }
+  /** `data.bytes` are written where that argument points; when that fails, the call fails with EFAULT. */
+  | {
+      readonly action: 'answer';
+      readonly result: number;
+      readonly data?: { readonly argument: number; readonly bytes: Uint8Array };
+    }
+  /**
+   * The call returns a descriptor that never becomes readable, and that later calls know as this process of the
+   * guest, whoever has a copy of it. `flags` are those of signalfd4(2).
+   */
+  | { readonly action: 'stand-in'; readonly pid: number; readonly flags: number };
 
 /** How a process or a traced command ended. */
 export interface Exit {
@@ -125,6 +160,17 @@ export interface TraceOptions {
    * execs go on without waiting for JavaScript.
    */
   readonly execPaths?: readonly string[];
+  /**
+   * Called for each call of an armed process that names one of `guestPids` (kill(2), getpgid(2), pidfd_open(2) and
+   * the others of docs/syscalls.md), a process group by kill(2), or a group or user by getpriority(2) and its kin. One
+   * at a time, in order, together with `onExec`. What it throws ends the run.
+   */
+  readonly onCall?: (call: CallStop) => CallDecision | Promise<CallDecision>;
+  /**
+   * Pids and thread ids that are the guest's. One that a tracee has, too, in its pid namespace means the tracee;
+   * but 1 means the guest's, unless the caller itself is number 1.
+   */
+  readonly guestPids?: readonly number[];
   /** Called for what has happened, in order and in batches, up to a tenth of a second later. What it throws ends the run. */
   readonly onEvent?: (event: TraceEvent) => void;
   /**

@@ -1,11 +1,12 @@
 import { constants } from 'node:os';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { check, errnoName, type Shim } from '../native/shim.js';
+import { carryOut, type Decision } from './carry-out.js';
 import type { Failure, Job, Order, Report } from './messages.js';
 import { nameProcess } from './leftover.js';
 import { countsSize, eventKind, splitRecords, type EventRecord } from './records.js';
 import { exitOf, failedRedirect, isTold } from './told.js';
-import type { ExecDecision, Exit, Leftover, MachineAnswers } from './tracer.js';
+import type { Exit, Leftover, MachineAnswers } from './tracer.js';
 
 /** Milliseconds; orders from the main thread cut a wait short. */
 const waitSlice = 100;
@@ -40,7 +41,7 @@ export class Tracing {
   #armedExit: Exit | undefined;
   #failure: Failure | undefined;
   #leftovers: Leftover[] = [];
-  /** Exec stops in the order in which they came; the first is the one being asked about. */
+  /** Exec and call stops in the order in which they came; the first is the one being asked about. */
   #stops: EventRecord[] = [];
   #asking = false;
   #quiesced = false;
@@ -68,12 +69,26 @@ export class Tracing {
   }
 
   #start(): void {
-    const { rows, asked, uname, machine, hiddenProc, file, argv, environment, cwd, streams, filter } =
-      this.#job;
+    const {
+      rows,
+      asked,
+      uname,
+      machine,
+      guestPids,
+      hiddenProc,
+      file,
+      argv,
+      environment,
+      cwd,
+      streams,
+      filter,
+    } = this.#job;
     const shim = this.#shim;
     check('set the rows', shim.oua_trace_set_rows(this.#run, rows, rows.length));
     if (asked) check('set the asked paths', shim.oua_trace_set_asked(this.#run, asked, asked.length));
     if (uname) check('set uname', shim.oua_trace_set_uname(this.#run, uname, uname.length));
+    if (guestPids)
+      check('set the guest', shim.oua_trace_set_guest_pids(this.#run, guestPids, guestPids.length));
     if (machine) this.#setMachine(machine);
     if (hiddenProc) check('set the hidden proc', shim.oua_trace_set_hidden_proc(this.#run, hiddenProc));
     this.#commandPid = check(
@@ -147,6 +162,7 @@ export class Tracing {
       case eventKind.exit:
         return this.#exited(tid, exitOf(status));
       case eventKind.execStop:
+      case eventKind.callStop:
         this.#stops.push(record);
         return;
       case eventKind.mismatch:
@@ -196,29 +212,15 @@ export class Tracing {
     if (stop) this.#report({ type: 'stop', record: stop.bytes });
   }
 
-  #decide({ tid, status: stop }: EventRecord, decision: ExecDecision): void {
-    const result = this.#carryOut(tid, stop, decision);
+  #decide(stop: EventRecord, decision: Decision): void {
+    const result = carryOut(this.#shim, this.#run, stop, decision);
     // ESRCH: it was killed meanwhile, and its end is reported as any other.
     if (result < 0 && result !== -constants.errno.ESRCH)
       this.#fail(
         'TRACE_FAILED',
-        `process ${tid} could not be made to ${decision.action}: ${errnoName(-result)}`,
+        `process ${stop.tid} could not be made to ${decision.action}: ${errnoName(-result)}`,
         'check that the stub is in place inside the sandbox',
       );
-  }
-
-  #carryOut(tid: number, stop: number, decision: ExecDecision): number {
-    const shim = this.#shim;
-    switch (decision.action) {
-      case 'continue':
-        return shim.oua_trace_exec_continue(this.#run, tid, stop);
-      case 'fail':
-        return shim.oua_trace_exec_fail(this.#run, tid, stop, decision.errno);
-      case 'redirect': {
-        const path = Buffer.from(`${decision.path}\0`);
-        return shim.oua_trace_exec_redirect(this.#run, tid, stop, path, path.length);
-      }
-    }
   }
 
   #takeOrders(): void {
