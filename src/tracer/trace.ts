@@ -127,6 +127,8 @@ class Run implements TraceRun {
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: job,
       transferList: [job.port],
+      // Node's own options may be such as a worker refuses, --input-type for one.
+      execArgv: [],
     });
     this.#worker = worker;
     this.#port.on('message', (report: Report) => this.#hear(report));

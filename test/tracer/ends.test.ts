@@ -13,6 +13,7 @@ import {
   leftovers,
   letGo,
   observe,
+  random,
   removeFolder,
   start,
   until,
@@ -25,16 +26,6 @@ const descriptors = () => readdirSync('/proc/self/fd').length;
 
 afterAll(removeFolder);
 afterEach(() => expect(leftovers()).toEqual([]));
-
-/** A seeded generator (mulberry32): the moments differ, but are the same in every run of the test. */
-function random(seed: number) {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 describe.each(backendNames)('through %s', (backend) => {
   beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
@@ -187,24 +178,25 @@ describe.each(backendNames)('through %s', (backend) => {
     await expect(run.result).rejects.toEqual(withCode('TRACE_FAILED'));
   });
 
-  test.each(['process.exit(3)', 'process.kill(process.pid, "SIGKILL")', 'process.abort()'])(
-    'when our own process ends by %s, the kernel ends the tracees',
-    async (end) => {
-      const script = `
+  test.each([
+    ['process.exit(3)', [3, null]],
+    ['process.kill(process.pid, "SIGKILL")', [null, 'SIGKILL']],
+    ['process.abort()', [null, 'SIGABRT']],
+  ])('when our own process ends by %s, the kernel ends the tracees', async (end, exit) => {
+    const script = `
         import { trace } from ${JSON.stringify(new URL('../../src/tracer/trace.js', import.meta.url).href)};
         const command = ['sh', '-c', 'sleep 1000 & (while :; do /bin/true; done) & sleep 1001'];
         trace({ command, onExec: (stop) => {
           if (stop.sequence === 30) ${end};
           return { action: 'continue' };
         } });`;
-      const child = spawnChild(process.execPath, ['--input-type=module', '-e', script], {
-        env: { ...environment, OUASSISTER_FFI: backend },
-        stdio: 'ignore',
-      });
-      await once(child, 'exit');
-      await until(() => leftovers().length === 0);
-    },
-  );
+    const child = spawnChild(process.execPath, ['--input-type=module', '-e', script], {
+      env: { ...environment, OUASSISTER_FFI: backend },
+      stdio: 'ignore',
+    });
+    expect(await once(child, 'exit')).toEqual(exit);
+    await until(() => leftovers().length === 0);
+  });
 
   test('several runs at once do not see each other', async () => {
     const runs = await Promise.all(

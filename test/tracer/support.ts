@@ -136,3 +136,13 @@ export async function until(condition: () => boolean): Promise<void> {
 
 /** Matches an OuaError by its code. */
 export const withCode = (code: string) => expect.objectContaining({ code }) as unknown as Error;
+
+/** A seeded generator (mulberry32): the moments differ, but are the same in every run of the test. */
+export function random(seed: number) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
