@@ -31,6 +31,7 @@ const debianPackages = {
   e2fsprogs: 'mke2fs: the file systems of the guests',
   fdisk: 'sfdisk: their partition tables',
   mount: 'mount, losetup',
+  'libcap2-bin': 'setcap: programs with capabilities under the engine',
   strace: 'the benchmark measures itself by it',
   'util-linux': 'unshare, setpriv, blkid, taskset',
 };

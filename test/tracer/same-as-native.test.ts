@@ -1,4 +1,5 @@
 /** Programs that do what breaks careless tracers: their output and status are the same with and without ours. */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { backendNames } from '../../src/native/shim.js';
@@ -15,6 +16,10 @@ chmodSync(folder, 0o755);
 const setuid = join(folder, 'setuid');
 copyFileSync(identity, setuid);
 chmodSync(setuid, 0o4755);
+
+const capable = join(folder, 'capable');
+copyFileSync('/bin/cat', capable);
+execFileSync('setcap', ['cap_net_bind_service,cap_kill+ep', capable]);
 
 const script = (name: string, text: string) => {
   const path = join(folder, name);
@@ -36,6 +41,7 @@ const commands: readonly (readonly string[])[] = [
   ...['uname', 'threads', 'fork', 'vfork', 'exec'].map((work) => [kills, work]),
   [identity, identity],
   [identity, setuid],
+  [identity, capable, '/proc/self/status'],
   [ownFilter],
   [ownFilter, 'uname-too'],
   [uname],
