@@ -69,6 +69,18 @@ test('a variant whose ratio is known drops out, and one that stays unclear ends 
   expect([ran('plain'), ran('ours'), ran('strace')]).toEqual([12, 6, 12]);
 });
 
+test('a variant that is compared with nothing runs along', async () => {
+  const rounds = await alternate({
+    variants: ['ours', 'strace', 'plain'],
+    comparisons: [['ours', 'strace']],
+    rounds: 30,
+    run: () => Promise.resolve({ seconds: 1 }),
+  });
+  expect(rounds.map((round) => Object.keys(round).sort())).toEqual(
+    Array<string[]>(6).fill(['ours', 'plain', 'strace']),
+  );
+});
+
 test('work is repeated until it lasts long enough, and done once at least', () => {
   expect([repetitions(1.3, 11), repetitions(11, 11), repetitions(60, 11)]).toEqual([9, 1, 1]);
 });

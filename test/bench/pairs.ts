@@ -72,14 +72,18 @@ const precision = 0.03;
 
 /**
  * Runs rounds until the ratio of each comparison is known to ±0.03, or as many as are allowed. Each round begins with
- * the next variant, so that none is always first; a variant whose ratios are known takes no further part.
+ * the next variant, so that none is always first; a variant whose ratios are known takes no further part. One that is
+ * compared with nothing runs along to the end.
  */
 export async function alternate<V extends string>(work: Alternation<V>): Promise<Round<V>[]> {
   const rounds: Round<V>[] = [];
   while (rounds.length < work.rounds) {
     const open = work.comparisons.filter((comparison) => !isKnown(ratios(rounds, comparison)));
-    const needed = work.variants.filter((variant) => open.some((pair) => pair.includes(variant)));
-    if (needed.length === 0) break;
+    if (open.length === 0) break;
+    const done = work.comparisons.filter((comparison) => !open.includes(comparison)).flat();
+    const needed = work.variants.filter(
+      (variant) => open.some((pair) => pair.includes(variant)) || !done.includes(variant),
+    );
     const first = rounds.length % needed.length;
     const samples = new Map<V, Sample>();
     for (const variant of [...needed.slice(first), ...needed.slice(0, first)])

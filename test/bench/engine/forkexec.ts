@@ -21,10 +21,7 @@ export async function openForkExec({ folder, short, signal }: Surroundings): Pro
   const count = short ? shortPrograms : programs * times;
   return {
     variants,
-    comparisons: [
-      ['ours', 'plain'],
-      ['ours', 'strace-bpf'],
-    ],
+    comparisons: [['ours', 'strace-bpf']],
     run: (variant) => runOf(variant, count),
     figures: (rounds) => {
       const cost = (variant: Variant) =>
