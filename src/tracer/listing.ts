@@ -13,7 +13,7 @@ export interface SyscallEntry {
   readonly stops: SyscallRow['stop'];
   /** All have to hold; empty when the call always stops. */
   readonly when: readonly string[];
-  /** `constant`, `handler`, or the name of the errno that the filter gives. */
+  /** `constant`, `handler`, `kernel`, or the name of the errno that the filter gives. */
   readonly answeredBy: string;
   /** What the engine does with the call. */
   readonly does: string;
@@ -25,7 +25,7 @@ export interface SyscallEntry {
 export const syscallEntries = (rows: readonly SyscallRow[] = syscalls): SyscallEntry[] => rows.map(entryOf);
 
 function entryOf(row: SyscallRow): SyscallEntry {
-  const { name, feature, stop, when, answer, support, note } = row;
+  const { name, feature, stop, when, support, note, answer } = row;
   return {
     name,
     numbers: Object.fromEntries(abis.map((abi) => [abi, numberOf(name, abi) ?? null])) as Record<
@@ -35,11 +35,17 @@ function entryOf(row: SyscallRow): SyscallEntry {
     feature,
     stops: stop,
     when: when.map(inWords),
-    answeredBy: answer.by === 'errno' ? getSystemErrorName(-answer.errno) : answer.by,
+    answeredBy: answeredBy(row),
     does: doings[answer.by][stop],
     support,
     note,
   };
+}
+
+function answeredBy({ answer, stop }: SyscallRow): string {
+  if (answer.by === 'errno') return getSystemErrorName(-answer.errno);
+  // What the shim knows beforehand it gives at the entry; later it only sees what the kernel gave.
+  return answer.by === 'constant' && stop !== 'entry' ? 'kernel' : answer.by;
 }
 
 const shim = {

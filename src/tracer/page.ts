@@ -20,7 +20,8 @@ answers alone. A condition looks at the low 32 bits of an argument, counted from
 of its rows says that is in the run and whose conditions all hold; when none is, it is one of all other calls.
 
 **Answered by** _constant_: the shim, in C, from what it was given before the run, without waking JavaScript. _handler_: a
-function in JavaScript, while the caller waits. The name of an errno: the filter, always with this errno.
+function in JavaScript, while the caller waits. _kernel_: the call runs; the shim looks at it and may correct the
+result. The name of an errno: the filter, always with this errno.
 
 **Support** is one of
 
