@@ -88,6 +88,13 @@ static int hold(struct run *run, struct tracee *tracee, const struct place *plac
   return 0;
 }
 
+/* Makes it one that is known to be under way, and no more: without a name. */
+static void forget_call(struct exec *exec) {
+  free(exec->name);
+  exec->name = NULL;
+  event_free(&exec->record);
+}
+
 /* Lets the exec go; its exit is wanted, because only that tells of a failure. */
 static void go(struct tracee *tracee) {
   tracee->at_exit = true;
@@ -114,9 +121,11 @@ void exec_stop(struct run *run, struct tracee *tracee) {
   exec_free(tracee->exec);
   tracee->exec = exec_new(++run->last_stop);
   int error = tracee->exec ? take_up(run, tracee) : -ENOMEM;
+  if (!error) return;
   if (error == -ENOMEM) run->failed = true;
-  /* What we cannot read, the kernel cannot either: the call fails as it would have. */
-  if (error) exec_refuse(tracee, -error);
+  /* What we cannot read, the kernel cannot either. It says why best: of two reasons it gives the one it meets first. */
+  if (tracee->exec) forget_call(tracee->exec);
+  go(tracee);
 }
 
 static struct tracee *held(int32_t handle, int32_t tid, int32_t stop) {
@@ -172,19 +181,14 @@ int32_t oua_trace_exec_redirect(int32_t handle, int32_t tid, int32_t stop, const
   return 0;
 }
 
-static int refuse(struct tracee *tracee, int failure) {
-  if (tracee->arming) tracee->armed = false;
-  tracee_forget_exec(tracee);
-  int error = arch_skip_call(tracee->tid, -failure);
-  stop_resume(tracee, 0);
-  return error;
-}
-
-void exec_refuse(struct tracee *tracee, int failure) { refuse(tracee, failure); }
-
 int32_t oua_trace_exec_fail(int32_t handle, int32_t tid, int32_t stop, int32_t failure) {
   struct tracee *tracee = held(handle, tid, stop);
-  return tracee ? refuse(tracee, failure) : -ESRCH;
+  if (!tracee) return -ESRCH;
+  if (tracee->arming) tracee->armed = false;
+  tracee_forget_exec(tracee);
+  int error = arch_skip_call(tid, -failure);
+  stop_resume(tracee, 0);
+  return error;
 }
 
 /* The name that the kernel itself used, from the auxiliary vector of the new program. */
@@ -232,18 +236,18 @@ static void take_over(struct run *run, struct tracee *leader, struct tracee *for
 }
 
 /*
- * Without an exec at hand this one was let through unseen: by a tracer's want of it, or by a filter of the tracee's
- * own that let a supervisor decide, SECCOMP_USER_NOTIF_FLAG_CONTINUE.
+ * An exec without a name was let through unread: it should have failed. One that is not at hand was let through
+ * unseen: by a filter of the tracee's own that lets a supervisor decide, SECCOMP_USER_NOTIF_FLAG_CONTINUE.
  */
 static bool is_right(const struct run *run, struct tracee *tracee, bool was_armed) {
   struct exec *exec = tracee->exec;
-  if (!exec) return !was_armed || !(run->flags & OUA_TRACE_ASK_EXEC);
+  if (!exec || !exec->name) return !was_armed || !(run->flags & OUA_TRACE_ASK_EXEC);
   return ((!exec->redirected || program_is(tracee->tid, exec->program)) && name_is(tracee->tid, exec->name));
 }
 
 static void tell_exec(struct run *run, struct tracee *tracee) {
   struct oua_trace_event event = {.kind = OUA_TRACE_EXEC, .tid = tracee->tid, .other = tracee->parent};
-  if (!tracee->exec) return event_tell(run, event, false);
+  if (!tracee->exec || !tracee->exec->name) return event_tell(run, event, false);
   struct oua_trace_event *told = event_of(&tracee->exec->record);
   told->kind = OUA_TRACE_EXEC;
   told->args[0] = tracee->exec->redirected;
@@ -281,7 +285,7 @@ void exec_done(struct run *run, struct tracee *tracee, pid_t former_tid) {
 void exec_failed(struct run *run, struct tracee *tracee, int error) {
   struct exec *exec = tracee->exec;
   if (tracee->arming) tracee->armed = false;
-  if (exec) {
+  if (exec && exec->name) {
     if (exec->redirected) arch_restore_arguments(tracee->tid, &tracee->call);
     struct oua_trace_event *event = event_of(&exec->record);
     event->kind = OUA_TRACE_EXEC_FAILED;

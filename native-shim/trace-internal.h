@@ -235,8 +235,6 @@ struct tracee *pid_tracee(struct run *run, struct tracee *caller, pid_t number);
 
 /* trace-exec.c */
 void exec_free(struct exec *exec);
-/* Fails an exec at its stop with that errno. */
-void exec_refuse(struct tracee *tracee, int failure);
 void exec_stop(struct run *run, struct tracee *tracee);
 void exec_done(struct run *run, struct tracee *tracee, pid_t former);
 void exec_failed(struct run *run, struct tracee *tracee, int error);

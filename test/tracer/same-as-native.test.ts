@@ -11,6 +11,7 @@ const kills = compile('kills');
 const identity = compile('identity');
 const ownFilter = compile('own-filter');
 const uname = compile('uname');
+const badExecs = compile('bad-execs');
 
 chmodSync(folder, 0o755);
 const setuid = join(folder, 'setuid');
@@ -47,6 +48,7 @@ const commands: readonly (readonly string[])[] = [
   [uname],
   [uname, 'linux32'],
   [first, 'an argument'],
+  [badExecs],
   [join(folder, 'link-to-sh'), '-c', 'cat /proc/$$/comm; tr "\\0" " " < /proc/$$/cmdline'],
   ['/bin/sh', '-c', 'for i in $(seq 200); do /bin/true & done; wait; echo all'],
   ['/bin/sh', '-c', 'kill -KILL $$'],
