@@ -25,6 +25,8 @@ export interface Process {
   readonly gids: readonly [real: number, effective: number, saved: number, filesystem: number];
   readonly groups: readonly number[];
   readonly threads: number;
+  /** Thread ids, the leader's among them. */
+  readonly tids?: readonly number[];
   readonly startBootTime: bigint;
   readonly utime: bigint;
   readonly stime: bigint;
@@ -91,6 +93,8 @@ export interface ProcessDetail {
   /** Signals queued for the user (`ucounts`), and the soft RLIMIT_SIGPENDING. */
   readonly sigQueued: bigint;
   readonly sigQueueLimit: bigint;
+  /** All resource limits by their numbers, getrlimit(2). */
+  readonly limits?: readonly (readonly [soft: bigint, hard: bigint])[];
   /** `task.pending`, `signal.shared_pending`, `task.blocked`, and the dispositions in `sighand`. */
   readonly signals: {
     readonly pending: bigint;

@@ -39,6 +39,7 @@ export function readDetail(
     layout: mm && addresses(mm),
     sigQueued: queuedSignals(kernel, task),
     sigQueueLimit: softLimit(signal, RLIMIT_SIGPENDING),
+    limits: limits(signal),
     signals: {
       pending: task.u64('pending'),
       sharedPending: signal.u64('shared_pending'),
@@ -64,6 +65,14 @@ export function readDetail(
 
 function softLimit(signal: Signal, index: number): bigint {
   return signal.raw('rlim').readBigUInt64LE(index * rlimitSize);
+}
+
+function limits(signal: Signal): (readonly [soft: bigint, hard: bigint])[] {
+  const bytes = signal.raw('rlim');
+  return Array.from({ length: Math.floor(bytes.length / rlimitSize) }, (_, index) => [
+    bytes.readBigUInt64LE(index * rlimitSize),
+    bytes.readBigUInt64LE(index * rlimitSize + 8),
+  ]);
 }
 
 function addresses(mm: Mm): NonNullable<ProcessDetail['layout']> {

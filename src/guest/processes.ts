@@ -56,6 +56,7 @@ function readProcess(kernel: Kernel, task: Task, root: Place | undefined): Proce
     kernelThread,
     ...readCredentials(kernel, task.pointer('real_cred')),
     threads: signal.int('nr_threads'),
+    tids: accounts.tids,
     startBootTime: task.u64('start_boottime'),
     utime: accounts.utime,
     stime: accounts.stime,
@@ -87,7 +88,9 @@ function readAccounts(kernel: Kernel, leader: Task, signal: Signal) {
   let minFaults = signal.u64('min_flt');
   let majFaults = signal.u64('maj_flt');
   let guestTime = signal.u64('gtime');
+  const tids: number[] = [];
   for (const thread of threads(kernel, leader, signal)) {
+    tids.push(thread.int('pid'));
     utime += thread.u64('utime');
     stime += thread.u64('stime');
     runtime += thread.u64('sum_exec_runtime');
@@ -96,7 +99,7 @@ function readAccounts(kernel: Kernel, leader: Task, signal: Signal) {
     guestTime += thread.u64('gtime');
   }
   const previous = { utime: signal.u64('prev_utime'), stime: signal.u64('prev_stime') };
-  return { ...adjustCpuTime({ utime, stime }, runtime, previous), minFaults, majFaults, guestTime };
+  return { ...adjustCpuTime({ utime, stime }, runtime, previous), minFaults, majFaults, guestTime, tids };
 }
 
 /** The number in the initial namespace of a group's process group or session, 0 for none. */

@@ -9,6 +9,7 @@ import { version } from '../base/installation.js';
 import { ResourceStack } from '../base/resources.js';
 import type { DiskFormat } from '../disk/image.js';
 import { openDisk } from '../disk/open.js';
+import { guestAnswers } from '../emulate/guest-calls.js';
 import { openGuest } from '../guest/open.js';
 import type { Profile } from '../kernel/profile.js';
 import { openMemory } from '../memory/open.js';
@@ -133,7 +134,8 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   const recorder = new Recorder({ writer, shadow, changes, stub: stubPath, onEvent: emit });
   const onLine = (text: string) => emit({ type: 'output', text });
   const timeout = options.timeout ?? defaultTimeout;
-  const around = { guest, shadow, proc, changes, onLine, timeout, signal };
+  const answers = guestAnswers(guest, (sent) => recorder.onSignal(sent));
+  const around = { guest, answers, shadow, proc, changes, onLine, timeout, signal };
 
   emit({ type: 'phase', phase: 'update' });
   for (const argv of options.commands) {

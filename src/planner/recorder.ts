@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { SentSignal } from '../emulate/guest-signals.js';
 import type { ContentId, ScriptCall, Step } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
 import { initPath } from '../sandbox/sandbox.js';
@@ -68,6 +69,18 @@ export class Recorder {
     const { pid, parent, redirected } = event;
     const { path, argv } = event.call;
     this.#parts.writer.execution({ pid, parent, path, argv, command: this.#command, redirected });
+  }
+
+  /** Listener for the answers from the guest. The replay does not send it: that is up to the scripts, which run then. */
+  onSignal({ sender, signal, target }: SentSignal): void {
+    this.#parts.writer.signal({
+      command: this.#command,
+      afterStep: this.#steps > 0 ? this.#steps - 1 : undefined,
+      pid: sender,
+      signal,
+      target: target.pid,
+      targetComm: target.comm,
+    });
   }
 
   beginCommand(argv: readonly string[]): void {

@@ -1,7 +1,6 @@
 import { throwIfAborted } from '../base/abort.js';
 import { OuaError } from '../base/errors.js';
-import { packMachine } from '../emulate/machine.js';
-import { packUts } from '../emulate/uts.js';
+import type { GuestAnswers } from '../emulate/guest-calls.js';
 import type { Guest } from '../guest/guest.js';
 import { createSandbox, hiddenProcPath } from '../sandbox/sandbox.js';
 import type { ChangeCollector } from '../shadow/fs/collector.js';
@@ -16,6 +15,8 @@ import type { Recorder } from './recorder.js';
 /** The surroundings that every command of an update shares. */
 export interface Surroundings {
   readonly guest: Guest;
+  /** What programs are told of the guest by system calls. */
+  readonly answers: GuestAnswers;
   readonly shadow: ShadowFs;
   readonly proc: ShadowProc;
   readonly changes: ChangeCollector;
@@ -63,7 +64,7 @@ async function runTraced(
   around: Surroundings,
   signal: AbortSignal,
 ): Promise<CommandEnd> {
-  const { guest, shadow, proc, changes, recorder } = around;
+  const { guest, answers, shadow, proc, changes, recorder } = around;
   const started = performance.now();
   recorder.beginCommand(argv);
   await using sandbox = await createSandbox({
@@ -79,8 +80,7 @@ async function runTraced(
     command: sandbox.launcher,
     armed: 'later',
     stdio: ['ignore', output, output],
-    uname: packUts(guest.uts),
-    machine: packMachine(guest),
+    ...answers,
     hiddenProc: hiddenProcPath,
     execPaths: scriptDirectories,
     onExec: (stop) => recorder.onExec(stop),
