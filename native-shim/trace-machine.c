@@ -28,11 +28,19 @@ static int64_t get_affinity(struct run *run, struct tracee *tracee, const struct
   return written == (ssize_t)length ? (int64_t)length : -EFAULT;
 }
 
+/* check_same_owner(), kernel/sched. The guest's root has CAP_SYS_NICE, whatever the sandbox left to it. */
+static bool may_schedule(const struct tracee *caller, const struct tracee *target) {
+  pid_t user = proc_status_number(caller->tid, "Uid", true);
+  return user == 0 || user == proc_status_number(target->tid, "Uid", false) ||
+         user == proc_status_number(target->tid, "Uid", true);
+}
+
 static int64_t set_affinity(struct run *run, struct tracee *tracee, struct tracee *target) {
   uint8_t mask[CPU_BYTES_MAX] = {0}, any = 0;
   uint32_t given = (uint32_t)tracee->call.args[1];
   size_t length = given < run->cpus_size ? given : run->cpus_size;
   if (length > 0 && memory_read(tracee->tid, tracee->call.args[2], mask, length) != (ssize_t)length) return -EFAULT;
+  if (!may_schedule(tracee, target)) return -EPERM;
   for (size_t i = 0; i < run->cpus_size; i++) any |= mask[i] &= run->cpus[i];
   if (!any) return -EINVAL;
   uint8_t *kept = malloc(run->cpus_size);

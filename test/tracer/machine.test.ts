@@ -83,6 +83,14 @@ describe.each(backendNames)('through %s', (backend) => {
     expect(output).toMatch(/^4\npid \d+'s current affinity list: 0,2-4\n2\n$/);
   });
 
+  test("another user's process keeps its CPUs", async () => {
+    const line =
+      'sleep 1000 & for user in 65534 0; do setpriv --reuid $user taskset -p 4 $! >/dev/null; echo $?; done';
+    const { output } = await observe(['sh', '-c', line], { machine, grace: 0 });
+    expect(output).toContain('Operation not permitted');
+    expect(output).toMatch(/1\n0\n$/);
+  });
+
   test('masks are as long as the guest kernel has them', async () => {
     const large = { ...machine, cpuIds: 130, cpus: Buffer.alloc(24, 0xff) };
     expect(await results([['sched_getaffinity', 0, 128, '@128']], { machine: large })).toEqual([24]);
