@@ -2,38 +2,20 @@
 #include "trace-internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #define PAGE 4096u
 #define AT_ONCE 32 /* strings */
 #define SHORT 256u /* bytes */
 
-/* /proc/<pid>/mem reaches pages whose protection process_vm_readv(2) respects. */
-static ssize_t through_proc(pid_t tid, uint64_t address, void *bytes, size_t length) {
-  char path[32];
-  snprintf(path, sizeof path, "/proc/%d/mem", (int)tid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return -errno;
-  ssize_t moved = pread(fd, bytes, length, (off_t)address);
-  int error = errno;
-  close(fd);
-  if (moved < 0) return error == EIO || error == EINVAL ? -EFAULT : -error;
-  return moved == 0 ? -EFAULT : moved;
-}
-
+/* Both respect the pages' protection, as the kernel does when it reads what a call was given, and when it answers. */
 ssize_t memory_read(pid_t tid, uint64_t address, void *bytes, size_t length) {
   struct iovec local = {bytes, length}, remote = {(void *)(uintptr_t)address, length};
   ssize_t moved = process_vm_readv(tid, &local, 1, &remote, 1, 0);
-  if (moved >= 0) return moved;
-  if (errno != EFAULT) return -errno;
-  return through_proc(tid, address, bytes, length);
+  return moved < 0 ? -errno : moved;
 }
 
-/* Respects the pages' protection, as the kernel does when it answers a call. */
 ssize_t memory_write(pid_t tid, uint64_t address, const void *bytes, size_t length) {
   struct iovec local = {(void *)(uintptr_t)bytes, length}, remote = {(void *)(uintptr_t)address, length};
   ssize_t moved = process_vm_writev(tid, &local, 1, &remote, 1, 0);
