@@ -83,7 +83,9 @@ export class HeldExec implements ExecStop {
   #openDescriptor(): number | undefined {
     const link = `/proc/${this.#tid}/fd/${this.#directoryFd}`;
     try {
-      return statSync(link).isFile() ? openSync(link, constants.O_RDONLY) : undefined;
+      // Another thread may put a pipe there meanwhile: its other end must not be waited for.
+      const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+      return statSync(link).isFile() ? openSync(link, flags) : undefined;
     } catch (error) {
       if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'EACCES') return undefined;
       throw error;
