@@ -68,14 +68,16 @@ int arch_restore_arguments(pid_t tid, const struct call *call) {
   return set_registers(tid, 1, CHANGED_ARGUMENTS - 1, call->args + 1);
 }
 
-/* The procedure call standard has no red zone. */
-int arch_free_stack(pid_t tid, uint64_t *address) {
+int arch_stack_pointer(pid_t tid, uint64_t *address) {
   struct user_regs_struct registers;
   ssize_t length = get_registers(tid, &registers);
   if (length < 0) return (int)length;
   *address = registers.sp;
   return 0;
 }
+
+/* The procedure call standard has no red zone. */
+int arch_free_stack(pid_t tid, uint64_t *address) { return arch_stack_pointer(tid, address); }
 
 int arch_pointer_size(pid_t tid) {
   struct user_regs_struct registers;

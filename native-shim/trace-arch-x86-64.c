@@ -58,11 +58,17 @@ int arch_restore_arguments(pid_t tid, const struct call *call) {
   return error;
 }
 
-int arch_free_stack(pid_t tid, uint64_t *address) {
+int arch_stack_pointer(pid_t tid, uint64_t *address) {
   struct user_regs_struct registers;
   if (ptrace(PTRACE_GETREGS, tid, NULL, &registers) < 0) return -errno;
-  *address = registers.rsp - RED_ZONE;
+  *address = registers.rsp;
   return 0;
+}
+
+int arch_free_stack(pid_t tid, uint64_t *address) {
+  int error = arch_stack_pointer(tid, address);
+  *address -= error ? 0 : RED_ZONE;
+  return error;
 }
 
 /* The kernel gives the register set of the program's own kind: its length tells which. */

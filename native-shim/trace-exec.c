@@ -12,6 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Bytes: argv and environment have at most a word for each two bytes of what a stack may take, fs/exec.c. */
+#define STACK_WORDS_MAX ((size_t)32 << 20)
+
 
 /* The name that the kernel puts into AT_EXECFN, fs/exec.c alloc_bprm. */
 static char *kernel_name(const char *path, int directory) {
@@ -64,6 +67,9 @@ static int prepare_event(struct tracee *tracee, const struct place *place, uint6
 static int hold(struct run *run, struct tracee *tracee, const struct place *place,
                 const struct exec_arguments *arguments) {
   struct record record;
+  char cwd[PATH_MAX];
+  int length = proc_readlink(tracee->tid, "cwd", cwd, sizeof cwd);
+  if (length < 0) return length == -ENOENT ? -ESRCH : length;
   event_begin(&record, &(struct oua_trace_event){
                            .kind = OUA_TRACE_EXEC_STOP,
                            .tid = tracee->tid,
@@ -73,7 +79,7 @@ static int hold(struct run *run, struct tracee *tracee, const struct place *plac
                        });
   add_text(&record, place->path);
   add_text(&record, place->absolute);
-  add_text(&record, place->cwd);
+  add_text(&record, cwd);
   add_text(&record, place->root);
   add_text(&record, place->base);
   int error = event_add_strings(&record, tracee->tid, arguments->argv, tracee->call.pointer_size);
@@ -191,25 +197,51 @@ int32_t oua_trace_exec_fail(int32_t handle, int32_t tid, int32_t stop, int32_t f
   return error;
 }
 
-/* The name that the kernel itself used, from the auxiliary vector of the new program. */
-static bool name_is(pid_t tid, const char *expected) {
-  char path[32];
-  uint8_t vector[1024], name[4096 + 32];
-  snprintf(path, sizeof path, "/proc/%d/auxv", (int)tid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  ssize_t length = read(fd, vector, sizeof vector);
-  close(fd);
-  int size = arch_pointer_size(tid);
-  if (size < 0) return false;
-  for (ssize_t at = 0; at + 2 * size <= length; at += 2 * size) {
-    uint64_t type = 0, value = 0;
-    memcpy(&type, vector + at, (size_t)size);
-    memcpy(&value, vector + at + size, (size_t)size);
-    if (type != AT_EXECFN) continue;
-    return memory_read_string(tid, value, name, sizeof name) > 0 &&
-           strcmp((char *)name, expected) == 0;
+/* Pointer-sized words of a tracee's memory, one after another. */
+struct words {
+  pid_t tid;
+  uint64_t from;
+  int size;
+  uint8_t bytes[4096];
+  size_t length, at, seen;
+};
+
+static bool next_word(struct words *words, uint64_t *word) {
+  size_t size = (size_t)words->size;
+  if (words->at + size > words->length) {
+    ssize_t length = memory_read(words->tid, words->from + words->seen, words->bytes, sizeof words->bytes);
+    if (length < (ssize_t)size || words->seen > STACK_WORDS_MAX) return false;
+    words->length = (size_t)length - (size_t)length % size;
+    words->seen += words->length;
+    words->at = 0;
   }
+  *word = 0;
+  memcpy(word, words->bytes + words->at, size);
+  words->at += size;
+  return true;
+}
+
+static bool skip_past_zero(struct words *words) {
+  uint64_t word;
+  while (next_word(words, &word))
+    if (word == 0) return true;
+  return false;
+}
+
+/*
+ * The name that the kernel itself used. It has just laid out the new program's stack: argc, argv, environment and
+ * auxiliary vector (System V ABI for x86-64, 3.4.1); reading it there costs less than /proc/<pid>/auxv.
+ */
+static bool name_is(pid_t tid, const char *expected) {
+  struct words words = {.tid = tid, .size = arch_pointer_size(tid)};
+  uint8_t name[PATH_MAX + 32];
+  uint64_t type, value;
+  if (words.size < 0 || arch_stack_pointer(tid, &words.from) < 0) return false;
+  words.from += (uint64_t)words.size;
+  if (!skip_past_zero(&words) || !skip_past_zero(&words)) return false;
+  while (next_word(&words, &type) && next_word(&words, &value) && type != AT_NULL)
+    if (type == AT_EXECFN)
+      return memory_read_string(tid, value, name, sizeof name) > 0 && strcmp((char *)name, expected) == 0;
   return false;
 }
 

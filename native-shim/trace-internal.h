@@ -150,7 +150,6 @@ void event_free(struct record *record);
 struct place {
   char path[PATH_MAX]; /* as given */
   char root[PATH_MAX];
-  char cwd[PATH_MAX];
   char base[PATH_MAX];         /* what a relative path starts from; for an empty path: the file itself */
   char absolute[2 * PATH_MAX]; /* resolved by name alone */
 };
@@ -266,6 +265,7 @@ int arch_become_signalfd4(pid_t tid, const struct call *call);
 int arch_restore_arguments(pid_t tid, const struct call *call);
 /* The end of what lies unused below the tracee's stack. */
 int arch_free_stack(pid_t tid, uint64_t *address);
+int arch_stack_pointer(pid_t tid, uint64_t *address);
 /* Bytes of a pointer: of the program that runs now, and of a call by its AUDIT_ARCH_* and number. */
 int arch_pointer_size(pid_t tid);
 int arch_call_pointer_size(uint32_t arch, uint64_t number);

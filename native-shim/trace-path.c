@@ -32,16 +32,19 @@ static void join(char *result, const char *base, const char *path, size_t floor)
   result[length] = 0;
 }
 
+/* Of a process that was killed at this moment its root and directories are gone first. */
+static int read_link(pid_t tid, const char *name, char *target) {
+  int length = proc_readlink(tid, name, target, PATH_MAX);
+  return length == -ENOENT ? -ESRCH : length;
+}
+
 static int read_base(struct place *place, pid_t tid, int directory) {
   char name[24];
   if (place->path[0] == '/') {
     strcpy(place->base, place->root);
     return 0;
   }
-  if (directory == AT_FDCWD) {
-    strcpy(place->base, place->cwd);
-    return 0;
-  }
+  if (directory == AT_FDCWD) return read_link(tid, "cwd", place->base);
   snprintf(name, sizeof name, "fd/%d", directory);
   int length = proc_readlink(tid, name, place->base, sizeof place->base);
   return length == -ENOENT ? -EBADF : length;
@@ -49,10 +52,7 @@ static int read_base(struct place *place, pid_t tid, int directory) {
 
 int place_read(struct place *place, pid_t tid, uint64_t path, int directory) {
   int length = memory_read_string(tid, path, (uint8_t *)place->path, sizeof place->path);
-  if (length >= 0) length = proc_readlink(tid, "root", place->root, sizeof place->root);
-  if (length >= 0) length = proc_readlink(tid, "cwd", place->cwd, sizeof place->cwd);
-  /* Of a process that was killed at this moment these links are gone first. */
-  if (length == -ENOENT) return -ESRCH;
+  if (length >= 0) length = read_link(tid, "root", place->root);
   if (length >= 0) length = read_base(place, tid, directory);
   if (length < 0) return length;
   size_t root = strcmp(place->root, "/") == 0 ? 0 : strlen(place->root);

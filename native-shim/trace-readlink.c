@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The links of a process that lead anywhere; its other ones are shown as they are. */
+static bool is_process_link(const char *name) {
+  static const char *const links[] = {"exe", "cwd", "root"};
+  for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+    if (strcmp(name, links[i]) == 0) return true;
+  return false;
+}
+
 /* `<hidden>/<pid>/<name>` → the pid and the name, or 0. */
 static pid_t parse_hidden(const char *hidden, const char *text, const char **name) {
   size_t length = strlen(hidden);
@@ -14,10 +22,16 @@ static pid_t parse_hidden(const char *hidden, const char *text, const char **nam
   long pid = strtol(text + length + 1, &end, 10);
   if (pid <= 0 || pid > INT_MAX || *end != '/') return 0;
   *name = end + 1;
-  static const char *const links[] = {"exe", "cwd", "root"};
-  for (size_t i = 0; i < sizeof links / sizeof *links; i++)
-    if (strcmp(*name, links[i]) == 0) return (pid_t)pid;
-  return 0;
+  return is_process_link(*name) ? (pid_t)pid : 0;
+}
+
+/* The kernel does not follow the last name, so it tells whether the call can concern us. None: a descriptor's link. */
+static bool may_be_ours(struct tracee *tracee) {
+  char path[PATH_MAX];
+  uint64_t address = tracee->call.args[tracee->call.answer == OUA_ANSWER_READLINKAT ? 1 : 0];
+  if (memory_read_string(tracee->tid, address, (uint8_t *)path, sizeof path) < 0) return true;
+  const char *slash = strrchr(path, '/');
+  return path[0] == 0 || is_process_link(slash ? slash + 1 : path);
 }
 
 /* What a reader inside a chroot sees of a path. */
@@ -55,6 +69,7 @@ static bool is_usable(struct tracee *tracee, uint64_t address, size_t length) {
 void readlink_begin(struct run *run, struct tracee *tracee) {
   struct buffer buffer = buffer_of(&tracee->call);
   uint64_t top;
+  if (!may_be_ours(tracee)) return;
   tracee->at_exit = true;
   tracee->aside = 0;
   size_t wanted = strlen(run->hidden_proc) + BELOW_HIDDEN_MAX;

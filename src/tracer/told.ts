@@ -41,13 +41,15 @@ const decoders: Readonly<Record<number, Decode>> = {
   [eventKind.call]: (record, rows) => decodeCall(rows, record),
 };
 
-/** Whether a record is one that listeners are told. */
-export const isTold = (record: EventRecord): boolean => record.kind in decoders;
-
-/** Whole records as events, in order. `rows`: those of the run. */
+/** Those of some whole records that listeners are told, as events, in order. `rows`: those of the run. */
 export function decodeEvents(records: Uint8Array, rows: readonly SyscallRow[]): TraceEvent[] {
   const bytes = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
-  return splitRecords(bytes).records.flatMap((record) => decoders[record.kind]?.(record, rows) ?? []);
+  const events: TraceEvent[] = [];
+  for (const record of splitRecords(bytes).records) {
+    const event = decoders[record.kind]?.(record, rows);
+    if (event) events.push(event);
+  }
+  return events;
 }
 
 /** `ERESTARTSYS`, the first of the errnos by which the kernel makes a call again; linux/errno.h. */

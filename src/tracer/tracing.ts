@@ -4,8 +4,8 @@ import { check, errnoName, type Shim } from '../native/shim.js';
 import { carryOut, type Decision } from './carry-out.js';
 import type { Failure, Job, Order, Report } from './messages.js';
 import { nameProcess } from './leftover.js';
-import { countsSize, eventKind, splitRecords, type EventRecord } from './records.js';
-import { exitOf, failedRedirect, isTold } from './told.js';
+import { countsSize, eventKind, splitRecords, traceFlags, type EventRecord } from './records.js';
+import { exitOf, failedRedirect } from './told.js';
 import type { Exit, Leftover, MachineAnswers } from './tracer.js';
 
 /** Milliseconds; orders from the main thread cut a wait short. */
@@ -123,14 +123,14 @@ export class Tracing {
 
   /** Takes what the shim has written, copied: the buffer is used again. */
   #take(written: Buffer): void {
-    const { records, rest } = splitRecords(Buffer.concat([this.#rest, written]));
-    this.#rest = rest;
+    const stream = Buffer.concat([this.#rest, written]);
+    const { records, length } = splitRecords(stream);
+    this.#rest = stream.subarray(length);
     for (const record of records) this.#look(record);
-    const told = records.filter(isTold).map(({ bytes }) => bytes);
-    if (told.length > 0) {
-      const records = Buffer.concat(told);
-      this.#onTheWay += records.length;
-      this.#report({ type: 'events', records });
+    if (length > 0 && this.#job.flags & traceFlags.tellAll) {
+      this.#onTheWay += length;
+      // All of it: the main thread passes over what listeners are not told.
+      this.#report({ type: 'events', records: stream.subarray(0, length) });
     }
     // What happened before a stop is told before its handler is asked.
     if (!this.#asking) this.#ask();
@@ -163,7 +163,7 @@ export class Tracing {
         return this.#exited(tid, exitOf(status));
       case eventKind.execStop:
       case eventKind.callStop:
-        this.#stops.push(record);
+        this.#stops.push(record.copy());
         return;
       case eventKind.mismatch:
         return this.#fail(
@@ -180,8 +180,13 @@ export class Tracing {
       case eventKind.end:
         this.#ended = true;
         return;
+      case eventKind.fork:
+      case eventKind.exec:
+      case eventKind.call:
+        // Only told.
+        return;
       default:
-        if (!isTold(record)) throw new RangeError(`trace event ${kind}, thread ${tid}, ${other}, ${status}`);
+        throw new RangeError(`trace event ${kind}, thread ${tid}, ${other}, ${status}`);
     }
   }
 

@@ -1,6 +1,6 @@
 /** What the engine answers instead of the kernel, and for whom. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -159,13 +159,15 @@ describe.each(backendNames)('through %s', (backend) => {
     const link = (name: string, text: string) =>
       `ln -sfn ${text} ${folder}/${name}; readlink ${folder}/${name}`;
     const line = [
+      `mkdir -p ${folder}/longer ${folder}/dead`,
       `cd /usr/lib`,
       link('exe', `${hidden}/$$/exe`),
       link('cwd', `${hidden}/$$/cwd`),
       link('root', `${hidden}/$$/root`),
       link('other', `${hidden}/$$/fd`),
-      link('longer', `${hidden}/$$/exe.not`),
-      link('dead', `${hidden}/4194303/exe`),
+      link('mine', `${hidden}/$$/exe`),
+      link('longer/exe', `${hidden}/$$/exe.not`),
+      link('dead/exe', `${hidden}/4194303/exe`),
       `echo end`,
     ].join('; ');
     const { output } = await observe(['sh', '-c', line], { hiddenProc: hidden });
@@ -173,12 +175,15 @@ describe.each(backendNames)('through %s', (backend) => {
     const lines = output.split('\n');
     expect(lines.slice(0, 3)).toEqual([shell, '/usr/lib', '/']);
     expect(lines[3]).toMatch(/^\/proc\/hidden\/real\/\d+\/fd$/);
-    expect(lines[4]).toMatch(/^\/proc\/hidden\/real\/\d+\/exe\.not$/);
-    expect(lines.slice(5)).toEqual(['end', '']);
+    // A link by another name is a program's own.
+    expect(lines[4]).toMatch(/^\/proc\/hidden\/real\/\d+\/exe$/);
+    expect(lines[5]).toMatch(/^\/proc\/hidden\/real\/\d+\/exe\.not$/);
+    expect(lines.slice(6)).toEqual(['end', '']);
   });
 
   test('a buffer too small for the hidden name holds the beginning of the true target', async () => {
-    const link = join(folder, 'small');
+    const small = mkdtempSync(join(folder, 'small-'));
+    const link = join(small, 'exe');
     const hidden = '/proc/hidden/real';
     const { output } = await observe([readlink, link, hidden, readlink], { hiddenProc: hidden });
     const refusals = ['no buffer: EFAULT', 'no room: EINVAL', 'less than no room: EINVAL', 'no link: ENOENT'];
