@@ -108,6 +108,7 @@ static struct tracee *held(int32_t handle, int32_t tid, int32_t stop) {
 int32_t oua_trace_call_continue(int32_t handle, int32_t tid, int32_t stop) {
   struct tracee *tracee = held(handle, tid, stop);
   if (!tracee) return -ESRCH;
+  told_passed_on(run_of(handle), tracee);
   stop_resume(tracee, 0);
   return 0;
 }

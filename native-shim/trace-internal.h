@@ -176,6 +176,8 @@ bool named_exists(const struct named *named, pid_t tid);
 
 /* trace-told.c: both leave the tracee stopped */
 void told_begin(struct run *run, struct tracee *tracee);
+/* For a call that another answer leaves to the kernel. */
+void told_passed_on(struct run *run, struct tracee *tracee);
 void told_end(struct run *run, struct tracee *tracee, int64_t result);
 /* The tracee died in it. */
 void told_last(struct run *run, struct tracee *tracee);

@@ -90,6 +90,7 @@ static void on_seccomp(struct run *run, struct tracee *tracee) {
   case OUA_ANSWER_PIDFD:
   case OUA_ANSWER_PIDFD_WAIT:
     if (call_stop(run, tracee)) return;
+    told_passed_on(run, tracee);
     break;
   case OUA_ANSWER_READLINK:
   case OUA_ANSWER_READLINKAT:

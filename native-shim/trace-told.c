@@ -119,6 +119,12 @@ void told_begin(struct run *run, struct tracee *tracee) {
   tracee->at_exit = true;
 }
 
+void told_passed_on(struct run *run, struct tracee *tracee) {
+  if (!(run->rows[tracee->call.row].flags & OUA_ROW_PASSED_ON)) return;
+  tracee->call.answer = OUA_ANSWER_TOLD;
+  told_begin(run, tracee);
+}
+
 /* An open of what was there already, or is no file, was taken for the making of one by a path that leads elsewhere. */
 static void check_created(struct tracee *tracee, int fd) {
   char name[48];

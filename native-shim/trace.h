@@ -87,6 +87,7 @@ enum oua_trace_row_flags {
   OUA_ROW_DEADLY = 16,      /* told as well when its caller dies in it */
   OUA_ROW_WORDS = 32,       /* the true arguments are 32-bit words at argument 1 */
   OUA_ROW_PIDFD = 64,       /* argument 0 is a pidfd, told is its process as the host numbers it */
+  OUA_ROW_PASSED_ON = 128,  /* of another answer: told when that leaves the call to the kernel */
 };
 
 enum oua_trace_call_flags {

@@ -56,7 +56,14 @@ export const syscalls: readonly SyscallRow[] = [
 
 /** The rows that a run with these wishes needs; the number of each is its place in `packRows` and in the filter. */
 export function rowsFor(features: ReadonlySet<Feature>): readonly SyscallRow[] {
-  return syscalls.filter((row) => row.feature === 'always' || features.has(row.feature));
+  const rows = syscalls.filter((row) => row.feature === 'always' || features.has(row.feature));
+  return rows.map((row) => (row.feature === 'guest' ? alsoTold(row, rows) : row));
+}
+
+/** The first row of a call takes it: one that is told otherwise is told by the guest's row, too. */
+function alsoTold(row: SyscallRow, rows: readonly SyscallRow[]): SyscallRow {
+  const told = rows.find(({ name, feature }) => name === row.name && feature === 'audit')?.told;
+  return told ? { ...row, told: { ...told, passedOn: true } } : row;
 }
 
 /** What the shim knows of each row: `struct oua_trace_row[]`. */

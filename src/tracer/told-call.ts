@@ -109,12 +109,22 @@ const decoders: { readonly [K in CallKind]: (given: Given) => Rest<K> } = {
   signal: (given) => ({ target: word(given, 'target') | 0, signal: word(given, 'signal') | 0 }),
 };
 
-/** Undefined for a record that names no told row. */
+/** kill(2): signal 0 is none, it only looks. */
+const isNothing = (event: CallEvent): boolean => event.kind === 'signal' && event.signal === 0;
+
+/** Undefined for a record that names no told row, or a call that does nothing. */
 export function decodeCall(rows: readonly SyscallRow[], record: EventRecord): CallEvent | undefined {
   const row = rows[record.argument(0)];
   if (!row?.told) return undefined;
   const given = take({ ...row, told: row.told }, record);
   const kind = row.told.opens !== undefined && record.other & callFlags.created ? 'create' : row.told.kind;
   // The table's types say that each kind gets its own fields; TypeScript does not follow through a union.
-  return { type: 'call', pid: record.tid, call: row.name, kind, ...decoders[kind](given) } as CallEvent;
+  const event = {
+    type: 'call',
+    pid: record.tid,
+    call: row.name,
+    kind,
+    ...decoders[kind](given),
+  } as CallEvent;
+  return isNothing(event) ? undefined : event;
 }

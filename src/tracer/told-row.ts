@@ -48,6 +48,8 @@ export interface Told {
   readonly words?: true;
   /** Argument 0 is a pidfd; what is told is its process. */
   readonly pidfd?: true;
+  /** The row's own answer comes first; what it leaves to the kernel is told. */
+  readonly passedOn?: true;
   readonly numbers?: { readonly [name in NumberName]?: number };
 }
 
@@ -60,6 +62,7 @@ const rowFlags = {
   deadly: 16,
   words: 32,
   pidfd: 64,
+  passedOn: 128,
 } as const;
 
 const flagsOf = (told: Told): number =>
@@ -69,7 +72,8 @@ const flagsOf = (told: Told): number =>
   (told.errors ? rowFlags.errors : 0) |
   (told.deadly ? rowFlags.deadly : 0) |
   (told.words ? rowFlags.words : 0) |
-  (told.pidfd ? rowFlags.pidfd : 0);
+  (told.pidfd ? rowFlags.pidfd : 0) |
+  (told.passedOn ? rowFlags.passedOn : 0);
 
 /** `enum oua_trace_call_flags`. */
 export const callFlags = { created: 1, i386: 2 } as const;

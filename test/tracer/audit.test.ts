@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { backendNames } from '../../src/native/shim.js';
 import type { CallEvent } from '../../src/tracer/call-event.js';
-import type { TraceEvent } from '../../src/tracer/tracer.js';
+import type { CallStop, TraceEvent } from '../../src/tracer/tracer.js';
 import { compile, folder, leftovers, letGo, natively, observe, removeFolder } from './support.js';
 
 const calls = compile('audited');
@@ -137,6 +137,32 @@ describe.each(backendNames)('through %s', (backend) => {
     expect(told.filter((line) => !younger(line))).toEqual(
       expected(pid, (killed as { pid: number }).pid).filter((line) => !younger(line)),
     );
+  });
+
+  test('the same where a handler is asked about the processes of a guest', async () => {
+    const cwd = fresh();
+    const asked: CallStop[] = [];
+    const onCall = (call: CallStop) => {
+      asked.push(call);
+      return letGo();
+    };
+    const guest = { onCall, guestPids: [4_190_001] };
+    const { events } = await observe([calls], { audit: true, cwd, ...guest });
+    const told = lines(events, cwd).filter((line) => line.startsWith('signal'));
+    const pid = called(events)[0]!.pid;
+    const killed = events.findLast((event) => event.type === 'exit' && event.signal === 9);
+    const expectedSignals = expected(pid, (killed as { pid: number }).pid).filter((line) =>
+      line.startsWith('signal'),
+    );
+    expect(expectedSignals.length).toBeGreaterThan(5);
+    expect(told).toEqual(expectedSignals);
+    // Groups are the handler's to look at; what it lets go on is told as well.
+    const { events: group } = await observe(['sh', '-c', 'trap : TERM; kill -TERM -$$; kill -0 $$'], {
+      audit: true,
+      ...guest,
+    });
+    expect(asked.map(({ name }) => name)).toEqual(['kill']);
+    expect(called(group).filter(({ kind }) => kind === 'signal')).toHaveLength(1);
   });
 
   test("32-bit programs' own calls, socketcall among them", async () => {
