@@ -17,6 +17,7 @@ interface PlanArguments extends CommonArguments {
   readonly 'disk-format': DiskFormat | undefined;
   readonly backing: string[];
   readonly timeout: number | undefined;
+  readonly audit: boolean;
 }
 
 export const planCommand: Command<PlanArguments> = {
@@ -64,6 +65,11 @@ export const planCommand: Command<PlanArguments> = {
         describe: 'a file that the disk image is based on; may be given again, others are refused',
       })
       .option('timeout', { type: 'number', describe: 'seconds that each command may take (default: 3600)' })
+      .option('audit', {
+        type: 'boolean',
+        default: false,
+        describe: 'also write down what is done to each file, socket and process, and for which package',
+      })
       .option('memory-format', { type: 'string', describe: 'format of the memory image (default: detected)' })
       .option('profile', { type: 'string', describe: 'kernel profile (default: derived from the image)' }),
   mounts: () => true,
@@ -95,6 +101,7 @@ export const planCommand: Command<PlanArguments> = {
         output,
         commands,
         timeout: args.timeout,
+        audit: args.audit,
         signal,
         onEvent: (event) => {
           if (event.type === 'phase') phase(event.phase);

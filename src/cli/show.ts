@@ -1,4 +1,7 @@
+import { OuaError } from '../base/errors.js';
+import { auditKinds, type AuditKind } from '../plan/audit-event.js';
 import { PlanReader } from '../plan/reader.js';
+import { auditRows } from '../report/audit.js';
 import { signalName } from '../report/signals.js';
 import { fileRows, scriptRows, stepRows, summary, text } from '../report/summary.js';
 import type { Command, CommonArguments } from './command.js';
@@ -13,12 +16,17 @@ interface ShowArguments extends CommonArguments {
   readonly proc?: boolean;
   readonly signals?: boolean;
   readonly programs?: boolean;
+  readonly audit?: boolean;
+  readonly package: string | undefined;
+  readonly script: string | undefined;
+  readonly kind: AuditKind | undefined;
+  readonly path: string | undefined;
 }
 
 interface View {
   readonly describe: string;
-  readonly rows: (plan: PlanReader) => readonly object[];
-  readonly print: (plan: PlanReader) => void;
+  readonly rows: (plan: PlanReader, args: ShowArguments) => readonly object[];
+  readonly print: (plan: PlanReader, args: ShowArguments) => void;
 }
 
 /** `show --X` and the key of its JSON document. */
@@ -117,7 +125,27 @@ const views = {
         ]),
       ),
   },
+  audit: {
+    describe: 'what was done to files, sockets and processes (of a plan made with --audit)',
+    rows: (plan, args) => auditRows(audited(plan, args), args),
+    print: (plan, args) =>
+      printTable(
+        ['PID', 'PACKAGE', 'SCRIPT', 'KIND', 'WHAT'],
+        auditRows(audited(plan, args), args).map((row) => [
+          row.pid,
+          row.package ?? '-',
+          row.script ?? '-',
+          row.kind,
+          row.what,
+        ]),
+      ),
+  },
 } satisfies Record<string, View>;
+
+function audited(plan: PlanReader, args: ShowArguments): PlanReader {
+  if (plan.header.audited) return plan;
+  throw new OuaError('USAGE', `${args.plan} has no event record`, 'plan again with --audit');
+}
 
 const viewNames = Object.keys(views) as (keyof typeof views)[];
 
@@ -128,20 +156,33 @@ export const showCommand: Command<ShowArguments> = {
     ['$0 show nginx.ouplan', 'the summary'],
     ['$0 show nginx.ouplan --scripts', 'which maintainer scripts run, in order'],
     ['$0 show nginx.ouplan --files --json', 'every changed file, for a program to read'],
+    [
+      '$0 show nginx.ouplan --audit --package nginx',
+      'what was done for a package (of a plan made with --audit)',
+    ],
   ],
   options: (yargs) =>
     viewNames.reduce(
       (parser, name) => parser.option(name, { type: 'boolean', describe: views[name].describe }),
-      yargs.positional('plan', { type: 'string', demandOption: true, describe: 'plan file' }),
+      yargs
+        .positional('plan', { type: 'string', demandOption: true, describe: 'plan file' })
+        .option('package', { type: 'string', implies: 'audit', describe: 'only what was done for it' })
+        .option('script', {
+          type: 'string',
+          implies: 'audit',
+          describe: 'only what a script did: its step, or PACKAGE.KIND',
+        })
+        .option('kind', { choices: auditKinds, implies: 'audit', describe: 'only events of this kind' })
+        .option('path', { type: 'string', implies: 'audit', describe: 'only paths that begin so' }),
     ),
   run: async (args) => {
     await Promise.resolve();
     using plan = PlanReader.open(args.plan);
     const chosen = viewNames.filter((name) => args[name]);
     if (args.json) {
-      const lists = Object.fromEntries(chosen.map((name) => [name, views[name].rows(plan)]));
+      const lists = Object.fromEntries(chosen.map((name) => [name, views[name].rows(plan, args)]));
       printJson(chosen.length > 0 ? lists : summary(plan));
-    } else if (chosen.length > 0) chosen.forEach((name) => views[name].print(plan));
+    } else if (chosen.length > 0) chosen.forEach((name) => views[name].print(plan, args));
     else printSummary(plan);
     return 0;
   },

@@ -33,6 +33,8 @@ export interface PlanHeader {
   readonly guest: GuestIdentity;
   readonly policy: ScriptPolicy;
   readonly order: ChangeOrder;
+  /** Whether the plan has a full event record. */
+  readonly audited: boolean;
   /** ISO 8601, host clock, when the emulation began. */
   readonly createdAt: string;
   /** Version of the program that wrote the plan. */

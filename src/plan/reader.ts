@@ -3,6 +3,7 @@ import { inflateSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { z } from 'zod';
 import { errnoOf } from '../base/errors.js';
+import { auditEvent, type AuditEvent } from './audit-event.js';
 import { checkDatabase, checkHeader, damaged, sqliteCode } from './check.js';
 import type {
   CommandRecord,
@@ -174,6 +175,12 @@ export class PlanReader implements Disposable {
     }));
   }
 
+  /** The full event record, in order, one event in memory at a time; empty when the plan was made without one. */
+  *auditEvents(): Generator<AuditEvent> {
+    const query = `SELECT ${Object.keys(rows.auditEvent.shape).join(', ')} FROM audit_event ORDER BY number`;
+    for (const row of this.#each(rows.auditEvent, query)) yield auditEvent(row);
+  }
+
   notes(): Note[] {
     return this.#all(rows.note, 'SELECT code, text FROM note ORDER BY number');
   }
@@ -226,6 +233,7 @@ export class PlanReader implements Disposable {
       },
       policy: row.policy,
       order: row.change_order,
+      audited: row.audited === 1,
       createdAt: row.created_at,
       createdBy: row.created_by,
     };

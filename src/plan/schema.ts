@@ -5,6 +5,7 @@
  * cover the whole file. A change here is a new format version.
  */
 import { z } from 'zod';
+import { auditKinds } from './audit-event.js';
 
 /** `PRAGMA application_id`: the bytes `OUAp`. */
 export const applicationId = 0x4f554170;
@@ -26,6 +27,7 @@ export const tables = {
     digest BLOB CHECK (length(digest) = 32),
     policy TEXT NOT NULL CHECK (policy IN ('defer', 'split')),
     change_order TEXT NOT NULL CHECK (change_order IN ('log', 'phases')),
+    audited INTEGER NOT NULL CHECK (audited IN (0, 1)),
     created_at TEXT NOT NULL,
     created_by TEXT NOT NULL,
     banner TEXT NOT NULL,
@@ -165,6 +167,33 @@ export const tables = {
     target INTEGER NOT NULL CHECK (target > 0),
     target_comm TEXT NOT NULL
   ) STRICT`,
+  audit_event: `CREATE TABLE audit_event (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN (${oneOf(auditKinds)})),
+    command INTEGER NOT NULL REFERENCES command,
+    pid INTEGER NOT NULL,
+    step INTEGER REFERENCES script_call,
+    package TEXT,
+    execution INTEGER REFERENCES execution,
+    path BLOB,
+    other BLOB,
+    mode INTEGER,
+    uid INTEGER,
+    gid INTEGER,
+    flags INTEGER,
+    size INTEGER,
+    major INTEGER,
+    minor INTEGER,
+    family TEXT,
+    host TEXT,
+    port INTEGER,
+    errno INTEGER,
+    target INTEGER,
+    signal INTEGER,
+    CHECK ((kind = 'exec') = (execution IS NOT NULL)),
+    CHECK ((kind IN ('connect', 'bind')) = (family IS NOT NULL AND errno IS NOT NULL)),
+    CHECK ((kind = 'signal') = (target IS NOT NULL AND signal IS NOT NULL))
+  ) STRICT`,
   note: `CREATE TABLE note (
     number INTEGER PRIMARY KEY,
     code TEXT NOT NULL,
@@ -183,6 +212,7 @@ export const rows = {
   plan: z.object({
     policy: z.enum(['defer', 'split']),
     change_order: z.enum(['log', 'phases']),
+    audited: flag,
     created_at: text,
     created_by: text,
     banner: text,
@@ -254,6 +284,29 @@ export const rows = {
     signal: int,
     target: int,
     target_comm: text,
+  }),
+  auditEvent: z.object({
+    kind: z.enum(auditKinds),
+    command: int,
+    pid: int,
+    step: int.nullable(),
+    package: text.nullable(),
+    execution: int.nullable(),
+    path: bytes.nullable(),
+    other: bytes.nullable(),
+    mode: int.nullable(),
+    uid: int.nullable(),
+    gid: int.nullable(),
+    flags: int.nullable(),
+    size: int.nullable(),
+    major: int.nullable(),
+    minor: int.nullable(),
+    family: text.nullable(),
+    host: text.nullable(),
+    port: int.nullable(),
+    errno: int.nullable(),
+    target: int.nullable(),
+    signal: int.nullable(),
   }),
   note: z.object({ code: text, text }),
   bytesValue: z.object({ value: bytes }),

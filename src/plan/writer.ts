@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { errnoOf, OuaError } from '../base/errors.js';
+import { auditRow, type AuditEvent } from './audit-event.js';
 import { sqliteCode } from './check.js';
 import { digestPlan } from './digest.js';
 import type {
@@ -47,7 +48,7 @@ export class PlanWriter implements AsyncDisposable {
   readonly #database: Database.Database;
   readonly #statements = new Map<string, Database.Statement>();
   readonly #contents = new Map<ContentId, number>();
-  readonly #counts = { command: 0, step: 0, execution: 0, signal: 0, note: 0 };
+  readonly #counts = { command: 0, step: 0, execution: 0, signal: 0, auditEvent: 0, note: 0 };
   #operations = 0;
   #bytes = 0;
   #open = true;
@@ -172,7 +173,8 @@ export class PlanWriter implements AsyncDisposable {
     });
   }
 
-  execution(execution: Execution): void {
+  /** Adds a program that ran and returns its index. */
+  execution(execution: Execution): number {
     const number = this.#counts.execution++;
     this.#insert('execution', {
       number,
@@ -183,6 +185,7 @@ export class PlanWriter implements AsyncDisposable {
       redirected: Number(execution.redirected),
     });
     this.#insertList('execution_argument', 'execution', number, execution.argv);
+    return number;
   }
 
   /** Adds reads of a path by a reader. Each path, reader and outcome may come once. */
@@ -200,6 +203,22 @@ export class PlanWriter implements AsyncDisposable {
       signal: sent.signal,
       target: sent.target,
       target_comm: sent.targetComm,
+    });
+  }
+
+  /** Appends to the full event record and returns the event's number. What it names must be written. */
+  auditEvent(event: AuditEvent): number {
+    const number = this.#counts.auditEvent++;
+    this.#insert('audit_event', { number, ...auditRow(event) });
+    return number;
+  }
+
+  /** The events from number `since` on that were taken for `wrong`'s belong to the package `right`. */
+  correctAudit(since: number, wrong: string, right: string): void {
+    this.#write(() => {
+      this.#database
+        .prepare('UPDATE audit_event SET package = ? WHERE number >= ? AND package = ?')
+        .run(right, since, wrong);
     });
   }
 
@@ -247,6 +266,7 @@ export class PlanWriter implements AsyncDisposable {
       digest: null,
       policy: header.policy,
       change_order: header.order,
+      audited: Number(header.audited),
       created_at: header.createdAt,
       created_by: header.createdBy,
       banner: header.guest.banner,

@@ -22,7 +22,9 @@ import { readInShadow } from '../shadow/fs/read.js';
 import { mountShadowProc } from '../shadow/proc/mount.js';
 import { DiskFiles } from './disk-files.js';
 import { packageChanges, parseStatus, type InstalledPackage } from './dpkg-status.js';
+import { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
+import { installedFiles } from './installed-files.js';
 import { requireNoDpkgLock, requireQuietDpkg } from './guest-state.js';
 import { guestIdentity } from './identity.js';
 import { Recorder } from './recorder.js';
@@ -50,6 +52,8 @@ export interface PlanOptions {
   readonly backing?: readonly string[] | undefined;
   /** Seconds that each command may take. Default: an hour. */
   readonly timeout?: number | undefined;
+  /** Whether the plan gets a full event record: what was done to which files, by whom and for which package. Default: no. */
+  readonly audit?: boolean | undefined;
   readonly profile?: Profile | undefined;
   /** Where to look for the profile of the guest's kernel; without one it is derived. */
   readonly profileDirectory?: string | undefined;
@@ -118,11 +122,13 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   const unwritten = new UnwrittenData(guest, files);
   unwritten.requireDatabases(shadow.root);
   const before = installedPackages(shadow.root);
+  const audited = options.audit ?? false;
   const writer = stack.use(
     PlanWriter.create(options.output, {
       guest: guestIdentity(guest, readInShadow(shadow.root, '/etc/machine-id', 64)),
       policy: 'defer',
       order: 'log',
+      audited,
       createdAt: new Date().toISOString(),
       createdBy: version,
     }),
@@ -131,11 +137,13 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   stack.defer(() => rmdir(directory));
   const proc = stack.use(await mountShadowProc({ guest, directory, ...abortable }));
   const changes = new ChangeCollector(shadow);
-  const recorder = new Recorder({ writer, shadow, changes, stub: stubPath, onEvent: emit });
+  const installed = audited ? installedFiles(shadow.root, before) : undefined;
+  const audit = installed && new AuditTrail(writer, (path) => installed.get(path));
+  const recorder = new Recorder({ writer, shadow, changes, stub: stubPath, onEvent: emit, audit });
   const onLine = (text: string) => emit({ type: 'output', text });
   const timeout = options.timeout ?? defaultTimeout;
   const answers = guestAnswers(guest, (sent) => recorder.onSignal(sent));
-  const around = { guest, answers, shadow, proc, changes, onLine, timeout, signal };
+  const around = { guest, answers, shadow, proc, changes, onLine, audit: audited, timeout, signal };
 
   emit({ type: 'phase', phase: 'update' });
   for (const argv of options.commands) {

@@ -6,6 +6,8 @@ import { initPath } from '../sandbox/sandbox.js';
 import type { ChangeCollector, Content } from '../shadow/fs/collector.js';
 import type { ShadowFs } from '../shadow/fs/open.js';
 import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
+import type { RunningScript } from './attribution.js';
+import type { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
 import { maintainerScript, type MaintainerScript } from './maintainer-scripts.js';
 
@@ -23,6 +25,8 @@ export interface RecorderParts {
   /** Path, in the sandbox, of the program that runs instead of a deferred script. */
   readonly stub: string;
   readonly onEvent: PlannerListener;
+  /** Where the full event record goes, when one is wanted. */
+  readonly audit?: AuditTrail | undefined;
 }
 
 /**
@@ -37,6 +41,8 @@ export class Recorder {
   #scripts = 0;
   #steps = 0;
   readonly #touched = new Set<string>();
+  /** Recorded script calls whose exec was not told yet, by its sequence. */
+  readonly #recorded = new Map<number, RunningScript>();
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
@@ -65,14 +71,26 @@ export class Recorder {
 
   /** Listener for the tracer. A search of PATH attempts an execve in each directory: only what ran counts. */
   onTrace(event: TraceEvent): void {
+    const { audit, writer } = this.#parts;
+    audit?.onTrace(event, this.#command, this.#scriptOf(event));
     if (event.type !== 'exec' || !event.call || text(event.call.absolutePath) === initPath) return;
     const { pid, parent, redirected } = event;
     const { path, argv } = event.call;
-    this.#parts.writer.execution({ pid, parent, path, argv, command: this.#command, redirected });
+    const number = writer.execution({ pid, parent, path, argv, command: this.#command, redirected });
+    audit?.onExec(pid, this.#command, number);
+  }
+
+  #scriptOf(event: TraceEvent): RunningScript | undefined {
+    if ((event.type !== 'exec' && event.type !== 'exec-failed') || !event.call) return undefined;
+    const script = this.#recorded.get(event.call.sequence);
+    this.#recorded.delete(event.call.sequence);
+    return script;
   }
 
   /** Listener for the answers from the guest. The replay does not send it: that is up to the scripts, which run then. */
-  onSignal({ sender, signal, target }: SentSignal): void {
+  onSignal(sent: SentSignal): void {
+    const { sender, signal, target } = sent;
+    this.#parts.audit?.onSignal(sent, this.#command);
     this.#parts.writer.signal({
       command: this.#command,
       afterStep: this.#steps > 0 ? this.#steps - 1 : undefined,
@@ -84,6 +102,7 @@ export class Recorder {
   }
 
   beginCommand(argv: readonly string[]): void {
+    this.#recorded.clear();
     this.#command = this.#parts.writer.beginCommand(argv);
   }
 
@@ -108,6 +127,7 @@ export class Recorder {
     const { path, argv, environment, cwd } = stop;
     const call: ScriptCall = { ...script, path, content, argv, environment, cwd, command: this.#command };
     const step = this.#step({ kind: 'script', call });
+    if (this.#parts.audit) this.#recorded.set(stop.sequence, { ...script, step });
     this.#scripts++;
     this.#parts.onEvent({ type: 'script', step, call });
     return true;

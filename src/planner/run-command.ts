@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly changes: ChangeCollector;
   readonly recorder: Recorder;
   readonly onLine: (line: string) => void;
+  /** Whether a full event record is wanted. */
+  readonly audit: boolean;
   /** Seconds that a command may take. */
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
@@ -85,6 +87,7 @@ async function runTraced(
     execPaths: scriptDirectories,
     onExec: (stop) => recorder.onExec(stop),
     onEvent: (event) => recorder.onTrace(event),
+    audit: around.audit,
     signal,
   });
   // Until it is awaited below: a run that fails early is reported by the step that notices first.

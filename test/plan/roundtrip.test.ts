@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import type { AuditEvent } from '../../src/plan/audit-event.js';
 import type { FileChange, FileState, Precondition, Step } from '../../src/plan/model.js';
 import { PlanReader } from '../../src/plan/reader.js';
 import { PlanWriter } from '../../src/plan/writer.js';
@@ -76,6 +77,31 @@ const precondition: fc.Arbitrary<Precondition> = fc.oneof(
   fc.record({ type: fc.constant('symlink' as const), ...owner, target: bytes }),
 );
 
+const doer = {
+  command: fc.nat(samplePlan.commands.length - 1),
+  pid: fc.nat(),
+};
+const auditEvent: fc.Arbitrary<AuditEvent> = fc.oneof(
+  fc.record({
+    kind: fc.constantFrom('create' as const, 'rename' as const, 'owner' as const, 'truncate' as const),
+    ...doer,
+    path: bytes,
+    other: bytes,
+    mode: fc.nat(0o177777),
+    uid: fc.nat(0xffffffff),
+    size: fc.maxSafeInteger(),
+  }),
+  fc.record({ kind: fc.constant('exec' as const), ...doer, package: fc.string(), execution: fc.nat(1) }),
+  fc.record({
+    kind: fc.constantFrom('connect' as const, 'bind' as const),
+    ...doer,
+    family: fc.string(),
+    host: fc.string(),
+    port: fc.nat(65535),
+    errno: fc.nat(133),
+  }),
+);
+
 const plan: fc.Arbitrary<PlanData> = contents.chain((stored) =>
   fc.record({
     header: fc.constant(samplePlan.header),
@@ -99,6 +125,7 @@ const plan: fc.Arbitrary<PlanData> = contents.chain((stored) =>
       }),
       { maxLength: 3 },
     ),
+    auditEvents: fc.array(auditEvent, { maxLength: 5 }),
     notes: fc.array(fc.record({ code: fc.string(), text: fc.string({ unit: 'binary' }) }), { maxLength: 3 }),
   }),
 );

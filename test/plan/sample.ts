@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { OuaError } from '../../src/base/errors.js';
+import type { AuditEvent } from '../../src/plan/audit-event.js';
 import type {
   CommandRecord,
   Execution,
@@ -26,6 +27,7 @@ export interface PlanData {
   readonly executions: readonly Execution[];
   readonly procReads: readonly ProcRead[];
   readonly signals: readonly GuestSignal[];
+  readonly auditEvents: readonly AuditEvent[];
   readonly notes: readonly Note[];
 }
 
@@ -53,6 +55,7 @@ export async function writePlan(path: string, data: PlanData): Promise<string> {
   for (const execution of data.executions) writer.execution(execution);
   for (const read of data.procReads) writer.procRead(read);
   for (const signal of data.signals) writer.signal(signal);
+  for (const event of data.auditEvents) writer.auditEvent(event);
   for (const note of data.notes) writer.note(note);
   return writer.finish();
 }
@@ -68,6 +71,7 @@ export function readPlan(reader: PlanReader, contents: readonly Buffer[]): PlanD
     executions: [...reader.executions()],
     procReads: reader.procReads(),
     signals: reader.signals(),
+    auditEvents: [...reader.auditEvents()],
     notes: reader.notes(),
   };
 }
@@ -137,6 +141,7 @@ export const samplePlan: PlanData = {
     },
     policy: 'defer',
     order: 'log',
+    audited: true,
     createdAt: '2026-01-02T03:04:05.678Z',
     createdBy: 'ouassister 0.1.0',
   },
@@ -201,6 +206,31 @@ export const samplePlan: PlanData = {
   signals: [
     { command: 0, afterStep: undefined, pid: 700, signal: 1, target: 1, targetComm: 'systemd' },
     { command: 1, afterStep: 2, pid: 702, signal: 64, target: 411, targetComm: 'kworker/0:1-ev' },
+  ],
+  auditEvents: [
+    { kind: 'exec', command: 0, pid: 700, execution: 0 },
+    { kind: 'exec', command: 1, pid: 701, step: 1, package: 'site', execution: 1 },
+    {
+      kind: 'create',
+      command: 1,
+      pid: 702,
+      package: 'site',
+      path: Buffer.from('/opt/site/page.dpkg-new'),
+      mode: 0,
+      flags: 0o301,
+    },
+    {
+      kind: 'rename',
+      command: 1,
+      pid: 702,
+      package: 'site',
+      path: Buffer.from([0x2f, 0xff, 0xfe]),
+      other: Buffer.from('/opt/site/page.dpkg-new'),
+      flags: 0,
+    },
+    { kind: 'owner', command: 1, pid: 702, path: Buffer.from('/opt/site'), uid: 4_294_967_294 },
+    { kind: 'connect', command: 0, pid: 700, family: 'inet6', host: '::1', port: 80, errno: 111 },
+    { kind: 'signal', command: 1, pid: 702, target: -411, signal: 15 },
   ],
   notes: [{ code: 'SOCKETS_SKIPPED', text: 'one socket was left out' }],
 };
