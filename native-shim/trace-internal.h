@@ -57,6 +57,22 @@ struct exec {
   struct record record; /* the EXEC or EXEC_FAILED to be */
 };
 
+struct named {
+  char path[PATH_MAX]; /* as given */
+  uint64_t address;
+  int directory; /* AT_FDCWD or a descriptor */
+};
+
+/* A told call from its entry to its exit: what was read of the tracee's memory. */
+struct told {
+  bool readable[2];
+  struct named paths[2];
+  struct named text;
+  uint8_t block[128]; /* a struct sockaddr_storage; an open_how is shorter */
+  size_t block_length;
+  bool created; /* an open is going to make its file */
+};
+
 struct tracee {
   pid_t tid;
   pid_t tgid;
@@ -78,7 +94,7 @@ struct tracee {
   pid_t vfork_parent; /* waits for this one's exec or end */
   bool in_vfork;      /* waits for such a child: cannot stop, and does not run */
   struct call call;
-  struct record told; /* of a told call that is under way */
+  struct told *told; /* the last told call, or NULL */
   struct exec *exec;  /* under way, or NULL */
   uint64_t aside;     /* where a readlink that is under way has its buffer instead of its own, or 0 */
   uint8_t put_aside[HIDDEN_PROC_MAX + BELOW_HIDDEN_MAX]; /* what lay there */
@@ -160,11 +176,6 @@ bool path_is_below(const char *path, char *const *directories);
 /* trace-root.c */
 /* An O_PATH descriptor for a path of the tracee's, absolute and resolved inside its root, never ours, or -errno. */
 int open_in_root(pid_t tid, const char *path, uint64_t resolve);
-struct named {
-  char path[PATH_MAX]; /* as given */
-  uint64_t address;
-  int directory; /* AT_FDCWD or a descriptor */
-};
 /* Reads a path at `address`; a null pointer is an empty path. 0 or -errno. */
 int named_read(struct named *named, pid_t tid, uint64_t address, int directory);
 /*

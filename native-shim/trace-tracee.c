@@ -45,7 +45,7 @@ void tracee_end_vfork(struct run *run, struct tracee *child) {
 void tracee_remove(struct run *run, struct tracee *tracee) {
   tracee_end_vfork(run, tracee);
   tracee_forget_exec(tracee);
-  event_free(&tracee->told);
+  free(tracee->told);
   struct tracee **link = bucket_of(run, tracee->tid);
   while (*link != tracee) link = &(*link)->next;
   *link = tracee->next;

@@ -12,7 +12,7 @@ const sent = (argument: number): readonly Condition[] => [
 ];
 
 const file = 'told when it has succeeded';
-const named = `${file}; its path is the one that it was given, found right before the call`;
+const named = `${file}; its path is the one that it was given, found right after the call`;
 const socket = 'told when it has succeeded or failed';
 const signalled = 'told when it has succeeded; signal 0 is none';
 

@@ -15,7 +15,7 @@ interface Made {
  *
  * Paths are bytes, absolute from the top of the caller's mount namespace, with symbolic links resolved as the
  * kernel does. What a descriptor stands for may have no path: `pipe:[…]`, `socket:[…]`, or one that ends in
- * ` (deleted)`. Opens are told by their descriptor at the call's exit. Other paths were looked at right before
+ * ` (deleted)`. Opens are told by their descriptor at the call's exit. Other paths are looked at right after
  * the call: another thread may have changed them since. What could not be read is empty.
  */
 export type CallEvent =
