@@ -5,6 +5,7 @@
 #include "trace.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -74,6 +75,7 @@ struct told {
 };
 
 struct tracee {
+  struct run *run;
   pid_t tid;
   pid_t tgid;
   pid_t parent; /* group that made this one */
@@ -92,6 +94,7 @@ struct tracee {
   pid_t ns_tid;       /* the same of the thread itself */
   uint8_t *affinity;  /* the CPUs that it chose among the guest's, or NULL for all */
   pid_t vfork_parent; /* waits for this one's exec or end */
+  bool bound;     /* to the tracer's CPU, while it is resumed */
   bool in_vfork;      /* waits for such a child: cannot stop, and does not run */
   struct call call;
   struct told *told; /* the last told call, or NULL */
@@ -108,6 +111,15 @@ struct tracee {
 struct events {
   uint8_t *bytes;
   size_t start, length, room;
+};
+
+/* Whether tracer and tracees take turns on one CPU. */
+struct place_state {
+  int loadavg; /* /proc/loadavg, or -1: never */
+  unsigned stops;
+  int score;
+  bool together;
+  cpu_set_t all, here;
 };
 
 struct run {
@@ -131,6 +143,7 @@ struct run {
   uint32_t cpu_ids; /* the guest kernel's nr_cpu_ids */
   uint8_t *cpus;    /* its online CPUs, as many bytes as its cpumask has, or NULL */
   size_t cpus_size;
+  struct place_state place;
   char *hidden_proc;
   size_t tracee_count;
   struct tracee *tracees[TRACEE_BUCKETS];
@@ -238,6 +251,13 @@ bool affinity_inherit(const struct run *run, const struct tracee *parent, struct
 /* trace-call.c */
 /* Whether the call is held now for a decision. */
 bool call_stop(struct run *run, struct tracee *tracee);
+
+/* trace-place.c: resumes stand between bind and release */
+void place_open(struct run *run);
+void place_close(struct run *run);
+void place_bind(struct tracee *tracee);
+void place_release(struct tracee *tracee);
+void place_birth(struct tracee *child);
 
 /* trace-pid.c */
 /* The group that a reader's pid namespace numbers so, most often the reader's own, or 0. */

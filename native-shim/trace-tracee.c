@@ -22,6 +22,7 @@ struct tracee *tracee_add(struct run *run, pid_t tid) {
   struct tracee *tracee = calloc(1, sizeof *tracee);
   if (!tracee) return NULL;
   struct tracee **bucket = bucket_of(run, tid);
+  tracee->run = run;
   tracee->tid = tracee->tgid = tid;
   tracee->next = *bucket;
   *bucket = tracee;

@@ -16,7 +16,7 @@ function start({ command, armed, audit }: Job): TraceRun {
     command,
     armed,
     stdio: ['ignore', 'inherit', 'inherit'],
-    ...plannedOptions(counts),
+    ...plannedOptions(counts, armed === 'later'),
     audit,
   });
 }

@@ -42,12 +42,15 @@ function hostMachine(): MachineAnswers {
   });
 }
 
-/** The engine as the planner configures it, with handlers that look at what they get and let every script run. */
-export function plannedOptions(counts: HandlerCounts) {
+/**
+ * The engine as the planner configures it, with handlers that look at what they get and let every script run. Outside
+ * of a sandbox there is no shadow proc, and so no hidden one whose links are to be shown as what they stand for.
+ */
+export function plannedOptions(counts: HandlerCounts, sandboxed: boolean) {
   return {
     uname,
     machine: hostMachine(),
-    hiddenProc: hiddenProcPath,
+    ...(sandboxed && { hiddenProc: hiddenProcPath }),
     execPaths: scriptDirectories,
     onExec: ({ absolutePath, environment }) => {
       counts.asked++;

@@ -55,7 +55,7 @@ export async function runUnder(tracer: Tracer, command: Command): Promise<Outcom
 }
 
 /** Calls that our filter stops on in a plan; the question mark lets strace pass over those of other ABIs. */
-const planned = plannedOptions({ asked: 0, scripts: 0, told: 0 });
+const planned = plannedOptions({ asked: 0, scripts: 0, told: 0 }, true);
 const calls = rowsFor(featuresOf({ command: [], ...planned }))
   .filter((row) => row.stop !== 'never')
   .map((row) => `?${row.name}`);
