@@ -66,7 +66,7 @@ export function generateFilter(
       ? ifEqual(auditArch.aarch64, section('aarch64'), unknown)
       : ifEqual(
           auditArch.x86_64,
-          [number, ...ifElse(instruction(opcode.jumpSet, x32Bit), section('x32'), section('x86_64'))],
+          [number, ...ifElse(instruction(opcode.jumpSet, x32Bit), calls(rows, 'x32'), calls(rows, 'x86_64'))],
           ifEqual(auditArch.i386, section('i386'), unknown),
         );
   return [instruction(opcode.load, data.arch), ...known];
