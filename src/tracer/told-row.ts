@@ -1,24 +1,22 @@
 /** How the shim reads a call that is told: what `struct oua_trace_row` in native-shim/trace.h says of one. */
 
 /** The kinds of a call event: what the call did, whichever variant it was made by. */
-export const callKinds = [
-  'open-write',
-  'create',
-  'truncate',
-  'rename',
-  'link',
-  'symlink',
-  'remove',
-  'mkdir',
-  'mknod',
-  'mode',
-  'owner',
-  'xattr',
-  'connect',
-  'bind',
-  'signal',
-] as const;
-export type CallKind = (typeof callKinds)[number];
+export type CallKind =
+  | 'open-write'
+  | 'create'
+  | 'truncate'
+  | 'rename'
+  | 'link'
+  | 'symlink'
+  | 'remove'
+  | 'mkdir'
+  | 'mknod'
+  | 'mode'
+  | 'owner'
+  | 'xattr'
+  | 'connect'
+  | 'bind'
+  | 'signal';
 
 /** Numbers that a call is given and that an event shows. */
 export type NumberName = 'mode' | 'uid' | 'gid' | 'flags' | 'device' | 'size' | 'target' | 'signal';
