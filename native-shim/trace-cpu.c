@@ -23,21 +23,21 @@
 /* A look costs about as much as a stop itself when both are on one CPU. */
 #define STOPS_A_LOOK 4
 
-void place_open(struct run *run) {
-  struct place_state *place = &run->place;
-  if (sched_getaffinity(0, sizeof place->all, &place->all) < 0 || CPU_COUNT(&place->all) < 2) return;
-  place->loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+void cpu_open(struct run *run) {
+  struct cpu_sharing *sharing = &run->sharing;
+  if (sched_getaffinity(0, sizeof sharing->all, &sharing->all) < 0 || CPU_COUNT(&sharing->all) < 2) return;
+  sharing->loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
 }
 
-void place_close(struct run *run) {
-  if (run->place.loadavg >= 0) close(run->place.loadavg);
-  run->place.loadavg = -1;
+void cpu_close(struct run *run) {
+  if (run->sharing.loadavg >= 0) close(run->sharing.loadavg);
+  run->sharing.loadavg = -1;
 }
 
 /* How many threads of the machine run or could, proc_loadavg(5); at a stop the tracer is one of them. */
-static long running_now(const struct place_state *place) {
+static long running_now(const struct cpu_sharing *sharing) {
   char text[128];
-  ssize_t length = pread(place->loadavg, text, sizeof text - 1, 0);
+  ssize_t length = pread(sharing->loadavg, text, sizeof text - 1, 0);
   if (length <= 0) return -1;
   text[length] = 0;
   const char *at = text;
@@ -48,41 +48,41 @@ static long running_now(const struct place_state *place) {
   return at ? strtol(at, NULL, 10) : -1;
 }
 
-static void go_apart(struct place_state *place) {
-  place->together = false;
-  sched_setaffinity(0, sizeof place->all, &place->all);
+static void go_apart(struct cpu_sharing *sharing) {
+  sharing->together = false;
+  sched_setaffinity(0, sizeof sharing->all, &sharing->all);
 }
 
-static void come_together(struct place_state *place) {
-  CPU_ZERO(&place->here);
-  CPU_SET(sched_getcpu(), &place->here);
-  place->together = sched_setaffinity(0, sizeof place->here, &place->here) == 0;
+static void come_together(struct cpu_sharing *sharing) {
+  CPU_ZERO(&sharing->here);
+  CPU_SET(sched_getcpu(), &sharing->here);
+  sharing->together = sched_setaffinity(0, sizeof sharing->here, &sharing->here) == 0;
 }
 
-static void look(struct place_state *place) {
-  bool alone = running_now(place) == 1;
-  if (alone && place->score < SCORE_MAX) place->score++;
-  if (!alone && place->score > 0) place->score--;
-  if (place->together && place->score <= SCORE_APART) go_apart(place);
-  if (!place->together && place->score >= SCORE_TOGETHER) come_together(place);
+static void look(struct cpu_sharing *sharing) {
+  bool alone = running_now(sharing) == 1;
+  if (alone && sharing->score < SCORE_MAX) sharing->score++;
+  if (!alone && sharing->score > 0) sharing->score--;
+  if (sharing->together && sharing->score <= SCORE_APART) go_apart(sharing);
+  if (!sharing->together && sharing->score >= SCORE_TOGETHER) come_together(sharing);
 }
 
 /* Before a resume: the tracee wakes up here. It is bound only that long. */
-void place_bind(struct tracee *tracee) {
-  struct place_state *place = &tracee->run->place;
-  if (place->loadavg < 0) return;
-  if (++place->stops % STOPS_A_LOOK == 0) look(place);
-  tracee->bound = place->together && sched_setaffinity(tracee->tid, sizeof place->here, &place->here) == 0;
+void cpu_bind(struct tracee *tracee) {
+  struct cpu_sharing *sharing = &tracee->run->sharing;
+  if (sharing->loadavg < 0) return;
+  if (++sharing->stops % STOPS_A_LOOK == 0) look(sharing);
+  tracee->bound = sharing->together && sched_setaffinity(tracee->tid, sizeof sharing->here, &sharing->here) == 0;
 }
 
-void place_release(struct tracee *tracee) {
-  struct place_state *place = &tracee->run->place;
-  if (tracee->bound) sched_setaffinity(tracee->tid, sizeof place->all, &place->all);
+void cpu_release(struct tracee *tracee) {
+  struct cpu_sharing *sharing = &tracee->run->sharing;
+  if (tracee->bound) sched_setaffinity(tracee->tid, sizeof sharing->all, &sharing->all);
   tracee->bound = false;
 }
 
 /* A parent that ran before it was released has left its child bound. */
-void place_birth(struct tracee *child) {
-  struct place_state *place = &child->run->place;
-  if (place->together) sched_setaffinity(child->tid, sizeof place->all, &place->all);
+void cpu_birth(struct tracee *child) {
+  struct cpu_sharing *sharing = &child->run->sharing;
+  if (sharing->together) sched_setaffinity(child->tid, sizeof sharing->all, &sharing->all);
 }

@@ -114,7 +114,7 @@ struct events {
 };
 
 /* Whether tracer and tracees take turns on one CPU. */
-struct place_state {
+struct cpu_sharing {
   int loadavg; /* /proc/loadavg, or -1: never */
   unsigned stops;
   int score;
@@ -143,7 +143,7 @@ struct run {
   uint32_t cpu_ids; /* the guest kernel's nr_cpu_ids */
   uint8_t *cpus;    /* its online CPUs, as many bytes as its cpumask has, or NULL */
   size_t cpus_size;
-  struct place_state place;
+  struct cpu_sharing sharing;
   char *hidden_proc;
   size_t tracee_count;
   struct tracee *tracees[TRACEE_BUCKETS];
@@ -252,12 +252,12 @@ bool affinity_inherit(const struct run *run, const struct tracee *parent, struct
 /* Whether the call is held now for a decision. */
 bool call_stop(struct run *run, struct tracee *tracee);
 
-/* trace-place.c: resumes stand between bind and release */
-void place_open(struct run *run);
-void place_close(struct run *run);
-void place_bind(struct tracee *tracee);
-void place_release(struct tracee *tracee);
-void place_birth(struct tracee *child);
+/* trace-cpu.c: resumes stand between bind and release */
+void cpu_open(struct run *run);
+void cpu_close(struct run *run);
+void cpu_bind(struct tracee *tracee);
+void cpu_release(struct tracee *tracee);
+void cpu_birth(struct tracee *child);
 
 /* trace-pid.c */
 /* The group that a reader's pid namespace numbers so, most often the reader's own, or 0. */

@@ -88,6 +88,6 @@ int32_t oua_trace_set_cpus(int32_t handle, int32_t ids, const uint8_t *mask, int
   memcpy(run->cpus, mask, size);
   run->cpu_ids = (uint32_t)ids;
   run->cpus_size = size;
-  place_open(run);
+  cpu_open(run);
   return 0;
 }

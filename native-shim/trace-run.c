@@ -81,7 +81,7 @@ static void run_free(struct run *run) {
   free(run->events.bytes);
   free(run->rows);
   free(run->cpus);
-  place_close(run);
+  cpu_close(run);
   free(run->filter);
   free(run->guest_pids);
   free_strings(run->asked);
@@ -94,7 +94,7 @@ int32_t oua_trace_open(int32_t flags) {
   run->flags = flags;
   run->thread = gettid();
   run->start_errors = -1;
-  run->place.loadavg = -1;
+  run->sharing.loadavg = -1;
   int error = start_timer(run);
   pthread_mutex_lock(&runs_lock);
   int slot = 0;

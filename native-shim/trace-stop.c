@@ -41,10 +41,10 @@ static enum stop_kind classify(int status) {
 
 void stop_resume(struct tracee *tracee, int signal) {
   tracee->state = TRACEE_RUNNING;
-  place_bind(tracee);
+  cpu_bind(tracee);
   /* ESRCH: it was killed at this stop. */
   ptrace(tracee->at_exit ? PTRACE_SYSCALL : PTRACE_CONT, tracee->tid, NULL, (void *)(intptr_t)signal);
-  place_release(tracee);
+  cpu_release(tracee);
 }
 
 static void on_seccomp(struct run *run, struct tracee *tracee) {
@@ -161,7 +161,7 @@ static void tell_end(struct run *run, struct tracee *tracee, int status) {
 /* A child takes after its parent. */
 static void adopt(struct run *run, struct tracee *parent, struct tracee *child) {
   if (!affinity_inherit(run, parent, child)) run->failed = true;
-  place_birth(child);
+  cpu_birth(child);
   child->born = true;
   child->armed = parent->armed && !parent->arming;
   child->personality = parent->personality;

@@ -1,4 +1,4 @@
-/* Calls that are told: what they are given is read at their entry, how they went at their exit. */
+/* Calls that are told: what memory gives them is read at their entry, where it leads and how it went at their exit. */
 #include "trace-internal.h"
 
 #include <errno.h>
