@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OuaError } from '../../src/base/errors.js';
 import {
   formatProfile,
   listProfiles,
@@ -12,6 +11,7 @@ import {
   shippedProfiles,
   writeProfile,
 } from '../../src/kernel/profile.js';
+import { codeOf } from '../error-code.js';
 
 const profile = sealProfile({
   formatVersion: 1,
@@ -23,16 +23,6 @@ const profile = sealProfile({
   enums: { NR_FREE_PAGES: 0 },
   structs: { task_struct: { size: 9000, members: { pid: [2416, 4], flag: [8, 4, 3, 1] } } },
 });
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof OuaError) return error.code;
-    throw error;
-  }
-  return 'none';
-}
 
 describe('profile files', () => {
   let folder: string;

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OuaError } from '../../src/base/errors.js';
 import { openMemory } from '../../src/memory/open.js';
 import { scan } from '../../src/memory/scan.js';
 import { writeElfCore } from './elf-writer.js';
+import { codeOf } from '../error-code.js';
 
 let folder: string;
 let path: string;
@@ -19,16 +19,6 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 function pattern(length: number, seed: number): Buffer {
   return Buffer.from(Array.from({ length }, (_, index) => (index * 31 + seed) & 0xff));
-}
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof OuaError) return error.code;
-    throw error;
-  }
-  return 'none';
 }
 
 describe('openMemory', () => {

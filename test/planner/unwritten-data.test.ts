@@ -1,11 +1,11 @@
 import { linkSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OuaError } from '../../src/base/errors.js';
 import type { FileLock, Mount, Process, UnwrittenFile } from '../../src/guest/guest.js';
 import { DiskFiles } from '../../src/planner/disk-files.js';
 import { requireNoDpkgLock } from '../../src/planner/guest-state.js';
 import { UnwrittenData } from '../../src/planner/unwritten-data.js';
+import { codeOf } from '../error-code.js';
 
 const device = { major: 254, minor: 1 };
 const otherDevice = { major: 254, minor: 2 };
@@ -30,16 +30,6 @@ function inodeOf(path: string): bigint {
 function make(path: string): string {
   writeFileSync(join(root, path), '');
   return path;
-}
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof OuaError) return error.code;
-    throw error;
-  }
-  return 'none';
 }
 
 describe('unwritten data', () => {

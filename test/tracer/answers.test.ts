@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packUts } from '../../src/emulate/uts.js';
 import { backendNames } from '../../src/native/shim.js';
+import { guestUts } from './guest-uts.js';
 import {
   compile,
   environment,
   folder,
-  guestUts,
   leftovers,
   letGo,
   natively,

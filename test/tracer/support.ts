@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { packUts } from '../../src/emulate/uts.js';
 import { trace } from '../../src/tracer/trace.js';
 import type { ExecStop, TraceEvent, TraceOptions, TraceResult, TraceRun } from '../../src/tracer/tracer.js';
+import { guestUts } from './guest-uts.js';
 
 const fixtures = new URL('../../../test/tracer/fixtures/', import.meta.url);
 
@@ -24,14 +25,6 @@ export function compile(name: string, flags: readonly string[] = ['-pthread']): 
   return program;
 }
 
-export const guestUts = {
-  sysname: 'Linux',
-  nodename: 'suspended',
-  release: '6.1.0-99-cloud-amd64',
-  version: '#1 SMP Debian 6.1.999-1',
-  machine: 'x86_64',
-  domainname: 'guest.test',
-};
 export const uname = packUts(guestUts);
 
 /** Set in the environment of every traced command, so that what is left of it can be found in /proc. */

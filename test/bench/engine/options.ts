@@ -5,6 +5,7 @@ import { packUts } from '../../../src/emulate/uts.js';
 import { maintainerScript, scriptDirectories } from '../../../src/planner/maintainer-scripts.js';
 import { hiddenProcPath } from '../../../src/sandbox/sandbox.js';
 import type { MachineAnswers, TraceOptions } from '../../../src/tracer/tracer.js';
+import { guestUts } from '../../tracer/guest-uts.js';
 
 /** How often the handlers were called. */
 export interface HandlerCounts {
@@ -13,14 +14,7 @@ export interface HandlerCounts {
   told: number;
 }
 
-const uname = packUts({
-  sysname: 'Linux',
-  nodename: 'suspended',
-  release: '6.1.0-99-cloud-amd64',
-  version: '#1 SMP Debian 6.1.999-1',
-  machine: 'x86_64',
-  domainname: 'guest.test',
-});
+const uname = packUts(guestUts);
 
 /** Loads as sysinfo(2) has them, `SI_LOAD_SHIFT`. */
 const loadUnit = 1 << 16;

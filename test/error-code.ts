@@ -1,0 +1,12 @@
+import { OuaError } from '../src/base/errors.js';
+
+/** The code of the OuaError that an action throws, `none` when it throws nothing. */
+export function codeOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof OuaError) return error.code;
+    throw error;
+  }
+  return 'none';
+}
