@@ -17,7 +17,7 @@ import { startUnder, type Outcome, type Traced, type Tracer } from './tracers.js
 const packages = ['debhelper', 'devscripts', 'libcatalyst-perl', 'nginx-light'];
 const shortPackages = ['ed', 'nginx-common'];
 
-const variants: readonly Tracer[] = ['plain', 'ours', 'strace-bpf', 'audit', 'strace'];
+const variants: readonly Tracer[] = ['plain', 'ours', 'strace-bpf', 'audit', 'strace-audit', 'strace'];
 
 /** apt installs packages from a local archive into a fresh shadow root, in the sandbox, their scripts really run. */
 export async function openApt(around: Surroundings): Promise<Work<Tracer>> {
@@ -45,6 +45,7 @@ export async function openApt(around: Surroundings): Promise<Work<Tracer>> {
         apt_strace_ratio: ratio('strace'),
         apt_strace_bpf_ratio: ratio('strace-bpf'),
         apt_audit_ratio: ratio('audit'),
+        apt_audit_strace_bpf_ratio: ratio('strace-audit'),
         tracer_peak_mib: peak(samplesOf(rounds, 'audit')),
       };
     },

@@ -11,6 +11,7 @@ const keys = [
     'apt_strace_ratio',
     'apt_strace_bpf_ratio',
     'apt_audit_ratio',
+    'apt_audit_strace_bpf_ratio',
     'make_ratio',
     'uname_us',
     'uname_vs_floor',
@@ -57,7 +58,7 @@ test('every work runs under every tracer, and each figure has its interval', asy
     ['uname', ['floor', 'ours']],
     ['forkexec', ['ours', 'plain', 'strace-bpf']],
     ['make', ['ours', 'plain']],
-    ['apt', ['audit', 'ours', 'plain', 'strace', 'strace-bpf']],
+    ['apt', ['audit', 'ours', 'plain', 'strace', 'strace-audit', 'strace-bpf']],
   ]);
   expect(document.facts.apt.packages).toHaveProperty('nginx-common');
   // Its scripts were asked about, and really ran.

@@ -10,7 +10,7 @@ import type { Job, Order, Report } from './messages.js';
 import { plannedOptions } from './options.js';
 
 /** What a command runs under. */
-export type Tracer = 'plain' | 'ours' | 'audit' | 'strace-bpf' | 'strace';
+export type Tracer = 'plain' | 'ours' | 'audit' | 'strace-bpf' | 'strace' | 'strace-audit';
 
 export interface Command {
   readonly argv: readonly string[];
@@ -40,9 +40,11 @@ export async function startUnder(tracer: Tracer, command: Command): Promise<Trac
     case 'plain':
       return new Spawned(command.argv, command);
     case 'strace':
-      return new Spawned([...strace, ...command.argv], command);
+      return new Spawned([...straceOf(false), ...command.argv], command);
     case 'strace-bpf':
-      return new Spawned([...strace, '--seccomp-bpf', ...command.argv], command);
+      return new Spawned([...straceOf(false), '--seccomp-bpf', ...command.argv], command);
+    case 'strace-audit':
+      return new Spawned([...straceOf(true), '--seccomp-bpf', ...command.argv], command);
     case 'ours':
     case 'audit':
       return Engine.start(command, tracer === 'audit');
@@ -54,12 +56,14 @@ export async function runUnder(tracer: Tracer, command: Command): Promise<Outcom
   return (await startUnder(tracer, command)).ended;
 }
 
-/** Calls that our filter stops on in a plan; the question mark lets strace pass over those of other ABIs. */
-const planned = plannedOptions({ asked: 0, scripts: 0, told: 0 }, true);
-const calls = rowsFor(featuresOf({ command: [], ...planned }))
-  .filter((row) => row.stop !== 'never')
-  .map((row) => `?${row.name}`);
-const strace = ['strace', '-f', '-o', '/dev/null', '-e', `trace=${calls.join(',')}`, '-e', 'signal=none'];
+/** With the calls that our filter stops on in a plan; the question mark lets strace pass over those of other ABIs. */
+function straceOf(audit: boolean): string[] {
+  const planned = plannedOptions({ asked: 0, scripts: 0, told: 0 }, true);
+  const calls = rowsFor(featuresOf({ command: [], ...planned, audit }))
+    .filter((row) => row.stop !== 'never')
+    .map((row) => `?${row.name}`);
+  return ['strace', '-f', '-o', '/dev/null', '-e', `trace=${calls.join(',')}`, '-e', 'signal=none'];
+}
 
 /** A process in a session of its own, so that a Ctrl-C reaches us alone; it dies with us. */
 function launch(
