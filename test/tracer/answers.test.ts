@@ -5,7 +5,6 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packUts } from '../../src/emulate/uts.js';
-import { backendNames } from '../../src/native/shim.js';
 import { guestUts } from './guest-uts.js';
 import {
   compile,
@@ -20,6 +19,7 @@ import {
   uname,
   until,
   withCode,
+  throughEachBackend,
 } from './support.js';
 
 const unameProgram = compile('uname');
@@ -35,10 +35,7 @@ afterEach(() => expect(leftovers()).toEqual([]));
 
 const guestLine = Object.values(guestUts).join('|');
 
-describe.each(backendNames)('through %s', (backend) => {
-  beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
-  afterAll(() => delete process.env['OUASSISTER_FFI']);
-
+throughEachBackend((backend) => {
   test("uname is the guest's, and fails where the kernel's fails", async () => {
     const { output, result } = await observe([unameProgram], { uname });
     expect(output).toBe(`${guestLine}\n14 14 14\n`);

@@ -1,10 +1,18 @@
 /** The full event record: what each call of the table is told as. */
 import { chmodSync, mkdtempSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { backendNames } from '../../src/native/shim.js';
 import type { CallEvent } from '../../src/tracer/call-event.js';
 import type { CallStop, TraceEvent } from '../../src/tracer/tracer.js';
-import { compile, folder, leftovers, letGo, natively, observe, removeFolder } from './support.js';
+import {
+  compile,
+  folder,
+  leftovers,
+  letGo,
+  natively,
+  observe,
+  removeFolder,
+  throughEachBackend,
+} from './support.js';
 
 const calls = compile('audited');
 const flood = compile('flood');
@@ -123,10 +131,7 @@ const expected32 = [
   'connect connect inet:127.0.0.1:1 111',
 ];
 
-describe.each(backendNames)('through %s', (backend) => {
-  beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
-  afterAll(() => delete process.env['OUASSISTER_FFI']);
-
+throughEachBackend(() => {
   test('every call is told once, as what it did, and the program notices nothing', async () => {
     const cwd = fresh();
     const { events, output, result } = await observe([calls], { audit: true, cwd });

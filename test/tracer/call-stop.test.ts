@@ -1,9 +1,17 @@
 /** Calls that name a process of the guest: who is asked about what, and what the caller gets. */
 import { constants } from 'node:os';
-import { backendNames } from '../../src/native/shim.js';
 import type { CallDecision, CallStop, TraceOptions } from '../../src/tracer/tracer.js';
 import { call, callsCommand, results, type Call } from './calls.js';
-import { compile, leftovers, observe, removeFolder, start, until, withCode } from './support.js';
+import {
+  compile,
+  leftovers,
+  observe,
+  removeFolder,
+  start,
+  until,
+  withCode,
+  throughEachBackend,
+} from './support.js';
 
 const { EPERM, ESRCH, EFAULT, ECHILD, EBADF, EINVAL } = constants.errno;
 
@@ -27,10 +35,7 @@ function asking(decide: (call: CallStop) => CallDecision): Partial<TraceOptions>
 }
 const answer = (result: number) => () => ({ action: 'answer', result }) as const;
 
-describe.each(backendNames)('through %s', (backend) => {
-  beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
-  afterAll(() => delete process.env['OUASSISTER_FFI']);
-
+throughEachBackend(() => {
   test('every call that names a process of the guest is asked about, in order', async () => {
     const calls: Call[] = [
       ['kill', daemon, 1],

@@ -3,7 +3,6 @@ import { spawn as spawnChild } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { backendNames } from '../../src/native/shim.js';
 import { trace } from '../../src/tracer/trace.js';
 import type { TraceOptions } from '../../src/tracer/tracer.js';
 import {
@@ -18,6 +17,7 @@ import {
   start,
   until,
   withCode,
+  throughEachBackend,
 } from './support.js';
 
 const spawn = compile('spawn');
@@ -27,10 +27,7 @@ const descriptors = () => readdirSync('/proc/self/fd').length;
 afterAll(removeFolder);
 afterEach(() => expect(leftovers()).toEqual([]));
 
-describe.each(backendNames)('through %s', (backend) => {
-  beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
-  afterAll(() => delete process.env['OUASSISTER_FFI']);
-
+throughEachBackend((backend) => {
   test.each([
     ['exit 0', { exitStatus: 0 }],
     ['exit 42', { exitStatus: 42 }],

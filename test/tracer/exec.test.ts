@@ -1,7 +1,7 @@
 /** Exec stops: what handlers see, in which order, and what their decisions do. */
 import { chmodSync, closeSync, mkdirSync, openSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { backendNames, nativeFiles } from '../../src/native/shim.js';
+import { nativeFiles } from '../../src/native/shim.js';
 import type { ExecStop } from '../../src/tracer/tracer.js';
 import {
   compile,
@@ -14,6 +14,7 @@ import {
   start,
   until,
   withCode,
+  throughEachBackend,
 } from './support.js';
 
 const spawn = compile('spawn');
@@ -33,10 +34,7 @@ const words = (strings: readonly Buffer[]) => strings.map((string) => string.toS
 const ways = 'fork vfork clone clone-vm clone3 posix_spawn thread orphan-thread racing-threads'.split(' ');
 const byDescriptor = ['fexecve', 'execveat', 'relative-path'];
 
-describe.each(backendNames)('through %s', (backend) => {
-  beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
-  afterAll(() => delete process.env['OUASSISTER_FFI']);
-
+throughEachBackend((backend) => {
   test('path, argv, environment, directory and order are recorded as they were given', async () => {
     const line = `cd /usr/lib && A='1 2' env -i B=x /bin/echo 'one  two' '' && exec /bin/echo last`;
     const { stops, output, result } = await observe(['sh', '-c', line], {

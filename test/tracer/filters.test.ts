@@ -1,5 +1,4 @@
 /** Tracees that install seccomp filters: theirs work as they do natively, and do not lead around ours. */
-import { backendNames } from '../../src/native/shim.js';
 import {
   compile,
   leftovers,
@@ -10,6 +9,7 @@ import {
   start,
   uname,
   withCode,
+  throughEachBackend,
 } from './support.js';
 
 const supervised = compile('supervised');
@@ -17,10 +17,7 @@ const supervised = compile('supervised');
 afterAll(removeFolder);
 afterEach(() => expect(leftovers()).toEqual([]));
 
-describe.each(backendNames)('through %s', (backend) => {
-  beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
-  afterAll(() => delete process.env['OUASSISTER_FFI']);
-
+throughEachBackend(() => {
   test.each(['trace', 'trap', 'notify', 'kill'])(
     'a verdict to %s means what it means natively',
     async (verdict) => {

@@ -1,7 +1,16 @@
 /** SIGKILL at each kind of stop, births and group-stops in crowds. Nothing hangs and nothing is left. */
-import { backendNames, nativeFiles } from '../../src/native/shim.js';
+import { nativeFiles } from '../../src/native/shim.js';
 import type { ExecDecision } from '../../src/tracer/tracer.js';
-import { compile, leftovers, letGo, observe, removeFolder, start, until } from './support.js';
+import {
+  compile,
+  leftovers,
+  letGo,
+  observe,
+  removeFolder,
+  start,
+  until,
+  throughEachBackend,
+} from './support.js';
 
 const moments = compile('moments');
 
@@ -14,10 +23,7 @@ const decisions: readonly ExecDecision[] = [
   { action: 'fail', errno: 13 },
 ];
 
-describe.each(backendNames)('through %s', (backend) => {
-  beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
-  afterAll(() => delete process.env['OUASSISTER_FFI']);
-
+throughEachBackend(() => {
   test.each(decisions)('killed while it is held at an exec, then told to $action', async (decision) => {
     const { output, result, events } = await observe(['sh', '-c', '/bin/echo reached; echo $?'], {
       onExec: (stop) => {

@@ -1,9 +1,8 @@
 /** What the engine answers about the machine: memory, load, CPUs. */
 import { constants } from 'node:os';
-import { backendNames } from '../../src/native/shim.js';
 import type { MachineAnswers } from '../../src/tracer/tracer.js';
 import { call, results } from './calls.js';
-import { compile, leftovers, observe, removeFolder } from './support.js';
+import { compile, leftovers, observe, removeFolder, throughEachBackend } from './support.js';
 
 const { EINVAL, EFAULT, ESRCH } = constants.errno;
 
@@ -21,10 +20,7 @@ const affinity = compile('affinity');
 afterAll(removeFolder);
 afterEach(() => expect(leftovers()).toEqual([]));
 
-describe.each(backendNames)('through %s', (backend) => {
-  beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
-  afterAll(() => delete process.env['OUASSISTER_FFI']);
-
+throughEachBackend(() => {
   test('sysinfo has the layout of the caller', async () => {
     expect(await call([['sysinfo', '@120']], { machine })).toEqual([
       { result: 0, buffers: [Buffer.concat([native, Buffer.alloc(8)])] },

@@ -1,9 +1,18 @@
 /** What a redirect leaves as it was: the caller's memory, its siblings, and a chain of interpreters. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { backendNames, nativeFiles } from '../../src/native/shim.js';
+import { nativeFiles } from '../../src/native/shim.js';
 import type { ExecStop } from '../../src/tracer/tracer.js';
-import { compile, folder, leftovers, letGo, natively, observe, removeFolder } from './support.js';
+import {
+  compile,
+  folder,
+  leftovers,
+  letGo,
+  natively,
+  observe,
+  removeFolder,
+  throughEachBackend,
+} from './support.js';
 
 const redZone = compile('red-zone', ['-mno-red-zone']);
 const spawn = compile('spawn');
@@ -22,10 +31,7 @@ afterEach(() => expect(leftovers()).toEqual([]));
 const toStub = (path: string) => (stop: ExecStop) =>
   String(stop.path) === path ? ({ action: 'redirect', path: nativeFiles.stub } as const) : letGo();
 
-describe.each(backendNames)('through %s', (backend) => {
-  beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
-  afterAll(() => delete process.env['OUASSISTER_FFI']);
-
+throughEachBackend(() => {
   test("a vfork child's redirect leaves the red zone of the stack that it shares with its parent", async () => {
     const { output, events } = await observe([redZone, '/bin/false'], { onExec: toStub('/bin/false') });
     expect(output).toBe('intact 0\n');

@@ -2,8 +2,16 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { backendNames } from '../../src/native/shim.js';
-import { compile, folder, leftovers, letGo, natively, observe, removeFolder } from './support.js';
+import {
+  compile,
+  folder,
+  leftovers,
+  letGo,
+  natively,
+  observe,
+  removeFolder,
+  throughEachBackend,
+} from './support.js';
 
 const spawn = compile('spawn');
 const stops = compile('stops');
@@ -73,10 +81,7 @@ const steady = (output: string) =>
     )
     .join('\n');
 
-describe.each(backendNames)('through %s', (backend) => {
-  beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
-  afterAll(() => delete process.env['OUASSISTER_FFI']);
-
+throughEachBackend(() => {
   test.each(commands.map((command) => [command.join(' ').replaceAll(folder, ''), command] as const))(
     '%s',
     async (_name, command) => {

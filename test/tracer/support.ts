@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { packUts } from '../../src/emulate/uts.js';
+import { backendNames } from '../../src/native/shim.js';
 import { trace } from '../../src/tracer/trace.js';
 import type { ExecStop, TraceEvent, TraceOptions, TraceResult, TraceRun } from '../../src/tracer/tracer.js';
 import { guestUts } from './guest-uts.js';
@@ -16,6 +17,14 @@ const fixtures = new URL('../../../test/tracer/fixtures/', import.meta.url);
 /** A folder of the test file's own; remove it with `removeFolder`. */
 export const folder = mkdtempSync(join(tmpdir(), 'ouassister-tracer-'));
 export const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+
+/** The same tests with the shim called by koffi and by ffi-rs. */
+export const throughEachBackend = (tests: (backend: string) => void) =>
+  describe.each(backendNames)('through %s', (backend) => {
+    beforeAll(() => (process.env['OUASSISTER_FFI'] = backend));
+    afterAll(() => delete process.env['OUASSISTER_FFI']);
+    tests(backend);
+  });
 
 /** Compiles a fixture of test/tracer/fixtures and returns the program's path. */
 export function compile(name: string, flags: readonly string[] = ['-pthread']): string {
