@@ -2,6 +2,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { interrupted } from '../../src/base/abort.js';
 import { exitStatus, OuaError } from '../../src/base/errors.js';
+import { runCommandLine } from '../command-line.js';
 import { enterPrivateMountNamespace } from '../../src/sandbox/private-mounts.js';
 import { engineWorks } from './engine/engine.js';
 import { document, table } from './report.js';
@@ -80,16 +81,6 @@ const parser = yargs(hideBin(process.argv))
         }),
     (args) => engine(args),
   )
-  .demandCommand(1, 'name a benchmark')
-  .strict()
-  .fail((message, error: Error | undefined) => {
-    throw error ?? new OuaError('USAGE', message, 'see `bench --help`');
-  });
+  .demandCommand(1, 'name a benchmark');
 
-try {
-  await parser.parseAsync();
-} catch (error) {
-  if (!(error instanceof OuaError)) throw error;
-  process.stderr.write(`bench: ${error.message} (${error.code})\n  ${error.hint}\n`);
-  process.exitCode = error.exitStatus;
-}
+await runCommandLine('bench', parser);

@@ -1,6 +1,7 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { exitStatus, OuaError } from '../../src/base/errors.js';
+import { OuaError } from '../../src/base/errors.js';
+import { runCommandLine } from '../command-line.js';
 import { Lab, type LabGuest } from './lab.js';
 import { defaultRecipe } from './recipe.js';
 
@@ -105,16 +106,6 @@ const parser = yargs(hideBin(process.argv))
         process.stdout.write(`${name.padEnd(20)} ${state.padEnd(10)} ${folder}\n`);
   })
   .parserConfiguration({ 'populate--': true })
-  .demandCommand(1, 'name a command')
-  .strict()
-  .fail((message, error: Error | undefined) => {
-    throw error ?? new OuaError('USAGE', message, 'see `lab --help`');
-  });
+  .demandCommand(1, 'name a command');
 
-try {
-  await parser.parseAsync();
-} catch (error) {
-  if (!(error instanceof OuaError)) throw error;
-  process.stderr.write(`lab: ${error.message} (${error.code})\n  ${error.hint}\n`);
-  process.exitCode = error.exitStatus ?? exitStatus.failed;
-}
+await runCommandLine('lab', parser);
