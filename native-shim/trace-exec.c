@@ -89,6 +89,7 @@ static int hold(struct run *run, struct tracee *tracee, const struct place *plac
     event_free(&record);
     return error;
   }
+  tracee->exec->held = true;
   tracee->state = TRACEE_HELD;
   event_send(run, &record, true);
   return 0;
@@ -101,10 +102,22 @@ static void forget_call(struct exec *exec) {
   event_free(&exec->record);
 }
 
-/* Lets the exec go; its exit is wanted, because only that tells of a failure. */
+/*
+ * Lets the exec go. Only its exit tells of a failure. Most execs that fail are a search of PATH, so the exit is left
+ * out where nothing depends on it: what is remembered of a failed one is overwritten by the thread's next. That
+ * holds as long as every exec is seen.
+ */
 static void go(struct tracee *tracee) {
-  tracee->at_exit = true;
+  const struct run *run = tracee->run;
+  const struct exec *exec = tracee->exec;
+  tracee->at_exit = !exec || exec->held || tracee->arming || run->supervised || run->flags & OUA_TRACE_TELL_FAILED;
   stop_resume(tracee, 0);
+}
+
+void exec_supervised(struct run *run, struct tracee *tracee) {
+  run->supervised = true;
+  for (struct tracee *other = NULL; (other = tracee_next(run, other));)
+    if (other->tgid == tracee->tgid && !other->at_exit) tracee_forget_exec(other);
 }
 
 /* The exec that is reported: what the kernel is going to run is what was looked at, or it does not run. */

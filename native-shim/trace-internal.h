@@ -52,6 +52,7 @@ struct record {
 /* An exec from its seccomp stop to the new program or the failure. */
 struct exec {
   int32_t stop;
+  bool held; /* its outcome is told, whatever it is */
   bool redirected;
   int program;          /* O_PATH descriptor of what a redirect must lead to, or -1 */
   char *name;           /* what AT_EXECFN must be */
@@ -135,6 +136,7 @@ struct run {
   int start_errors; /* the command writes its errno here when it cannot run, or -1 */
   pid_t main; /* the group given to oua_trace_arm, or 0 */
   int32_t last_stop;
+  bool supervised; /* somewhere a supervisor may let execs start unseen */
   bool failed; /* out of memory: nothing is decided any more, everything dies */
   bool has_uname;
   uint8_t uname[UTSNAME_VARIANTS * UTSNAME_SIZE];
@@ -269,6 +271,8 @@ struct tracee *pid_tracee(struct run *run, struct tracee *caller, pid_t number);
 void exec_free(struct exec *exec);
 void exec_stop(struct run *run, struct tracee *tracee);
 void exec_done(struct run *run, struct tracee *tracee, pid_t former);
+/* The caller is going to have a supervisor, to whom its filter hands execs instead of to us. */
+void exec_supervised(struct run *run, struct tracee *tracee);
 void exec_failed(struct run *run, struct tracee *tracee, int error);
 
 /* trace-memory.c: bytes moved, which may be less than asked, or -errno */

@@ -104,6 +104,9 @@ static void on_seccomp(struct run *run, struct tracee *tracee) {
   case OUA_ANSWER_TOLD:
     told_begin(run, tracee);
     break;
+  case OUA_ANSWER_SECCOMP:
+    exec_supervised(run, tracee);
+    break;
   case OUA_ANSWER_NONE:
     break;
   }

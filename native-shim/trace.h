@@ -12,7 +12,7 @@
 enum oua_trace_event_kind {
   OUA_TRACE_FORK = 1,         /* other: the child; status: 1 when it is a thread of the same group */
   OUA_TRACE_EXEC = 2,         /* a new program runs; other: parent, status: its stop's number or 0; args: redirected */
-  OUA_TRACE_EXEC_FAILED = 3,  /* as EXEC; args: redirected, errno */
+  OUA_TRACE_EXEC_FAILED = 3,  /* as EXEC, of those that were held; args: redirected, errno */
   OUA_TRACE_EXIT = 4,         /* a process or thread ended; status: as waitpid gives it, other: its group */
   OUA_TRACE_EXEC_STOP = 5,    /* held until oua_trace_exec_*; other: its group; status: the stop's number, from 1 */
   OUA_TRACE_MISMATCH = 6,     /* another program runs than was decided at stop `status`; its process was killed */
@@ -68,6 +68,7 @@ enum oua_trace_answer {
   OUA_ANSWER_PIDFD_OPEN = 18,  /* in argument 0 */
   OUA_ANSWER_PIDFD = 19,       /* by the descriptor in argument 0 */
   OUA_ANSWER_PIDFD_WAIT = 20,  /* by the descriptor in argument 1 */
+  OUA_ANSWER_SECCOMP = 21,     /* noted: the caller is going to have a supervisor */
 };
 
 
@@ -123,6 +124,7 @@ enum oua_trace_flags {
   OUA_TRACE_ARMED = 1,     /* the command itself is armed */
   OUA_TRACE_ASK_EXEC = 2,  /* armed execs are held for a decision */
   OUA_TRACE_TELL_ALL = 4,  /* FORK, EXEC and EXIT events of every process, not only those that need attention */
+  OUA_TRACE_TELL_FAILED = 8, /* EXEC_FAILED events also of execs that were not held */
 };
 
 /* A new run on the calling thread: its handle. */

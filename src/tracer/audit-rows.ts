@@ -28,7 +28,7 @@ const told = (
   feature: 'audit',
   stop: 'both',
   when,
-  answer: { by: 'constant', as: 'told' },
+  answer: { by: 'kernel', as: 'told' },
   support,
   note,
   told: reads,

@@ -42,23 +42,23 @@ function entryOf(row: SyscallRow): SyscallEntry {
   };
 }
 
-function answeredBy({ answer, stop }: SyscallRow): string {
-  if (answer.by === 'errno') return getSystemErrorName(-answer.errno);
-  // What the shim knows beforehand it gives at the entry; later it only sees what the kernel gave.
-  return answer.by === 'constant' && stop !== 'entry' ? 'kernel' : answer.by;
-}
+/** An errno is the filter's own. */
+const answeredBy = ({ answer }: SyscallRow): string =>
+  answer.by === 'errno' ? getSystemErrorName(-answer.errno) : answer.by;
 
-const shim = {
-  entry: 'the shim answers, and the kernel does not see the call',
+const kernel = {
+  entry: 'the shim notes the call, and the kernel answers',
   exit: 'the kernel answers, and the shim corrects or notes the result',
   both: 'the shim notes the arguments, and the result once the kernel has answered',
   never: 'nothing',
 };
+const shim = 'the shim answers, and the kernel does not see the call';
 const handler = 'the caller stands still until a handler has decided';
 const refusal = 'the filter itself fails it; nothing stops';
 
 const doings: Readonly<Record<SyscallRow['answer']['by'], Readonly<Record<SyscallRow['stop'], string>>>> = {
-  constant: shim,
+  constant: { entry: shim, exit: shim, both: shim, never: shim },
+  kernel,
   handler: { entry: handler, exit: handler, both: handler, never: handler },
   errno: { entry: refusal, exit: refusal, both: refusal, never: refusal },
 };

@@ -29,6 +29,7 @@ const table = {
   personality: [135, 135, 136, 92],
   readlink: [89, 89, 85, none],
   readlinkat: [267, 267, 305, 78],
+  seccomp: [317, 317, 354, 277],
   ptrace: [101, 521, 26, 117],
   io_uring_setup: [425, 425, 425, 425],
   sysinfo: [99, 99, 116, 179],

@@ -79,7 +79,8 @@ function flagsOf(options: TraceOptions): number {
   return (
     (options.armed === 'later' ? 0 : traceFlags.armed) |
     (options.onExec ? traceFlags.askExec : 0) |
-    (options.onEvent ? traceFlags.tellAll : 0)
+    (options.onEvent ? traceFlags.tellAll : 0) |
+    (options.onEvent && options.audit ? traceFlags.tellFailed : 0)
   );
 }
 

@@ -18,7 +18,7 @@ export const eventKind = {
 } as const;
 
 /** `enum oua_trace_flags`. */
-export const traceFlags = { armed: 1, askExec: 2, tellAll: 4 } as const;
+export const traceFlags = { armed: 1, askExec: 2, tellAll: 4, tellFailed: 8 } as const;
 
 /** `struct oua_trace_event` with its strings; what the fields mean depends on the kind. */
 export class EventRecord {

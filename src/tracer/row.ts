@@ -24,6 +24,7 @@ export const answers = {
   pidfdOpen: 18,
   pidfd: 19,
   pidfdWait: 20,
+  seccomp: 21,
 } as const;
 export type Answer = keyof typeof answers;
 
@@ -65,6 +66,8 @@ export interface SyscallRow {
   readonly answer:
     /** The shim knows the answer. */
     | { readonly by: 'constant'; readonly as: Answer }
+    /** The kernel; the shim looks at the call on its way. */
+    | { readonly by: 'kernel'; readonly as: Answer }
     /** JavaScript decides while the caller stands still. */
     | { readonly by: 'handler'; readonly as: Answer }
     | { readonly by: 'errno'; readonly errno: number };
@@ -84,7 +87,7 @@ type Make = (
 ) => SyscallRow;
 
 const row =
-  (by: 'constant' | 'handler', stop: 'entry' | 'exit' | 'both'): Make =>
+  (by: 'constant' | 'kernel' | 'handler', stop: 'entry' | 'exit' | 'both'): Make =>
   (name, feature, as, support, note, when = []) => ({
     name,
     feature,
@@ -98,7 +101,9 @@ const row =
 /** The shim answers at the call's entry, and the kernel does not see the call. */
 export const constant = row('constant', 'entry');
 /** The kernel answers, and the shim corrects or notes the result. */
-export const corrected = row('constant', 'exit');
+export const corrected = row('kernel', 'exit');
+/** The shim takes note of the call at its entry, and the kernel answers. */
+export const noted = row('kernel', 'entry');
 /** Held until a handler in JavaScript decides. */
 export const asked = row('handler', 'both');
 

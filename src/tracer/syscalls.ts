@@ -5,7 +5,7 @@
 import { constants } from 'node:os';
 import { auditRows } from './audit-rows.js';
 import { guestRows } from './guest-rows.js';
-import { answers, asked, constant, corrected, refused, type Feature, type SyscallRow } from './row.js';
+import { answers, asked, constant, corrected, noted, refused, type Feature, type SyscallRow } from './row.js';
 import { packTold } from './told-row.js';
 
 const { EPERM, ENOSYS } = constants.errno;
@@ -21,6 +21,17 @@ export const syscalls: readonly SyscallRow[] = [
     'a handler is asked about programs below execPaths, others are told; only execveat(2) starts programs, too',
   ),
   asked('execveat', 'exec', 'execveat', 'full', 'a redirect turns it into a plain path'),
+  noted(
+    'seccomp',
+    'exec',
+    'seccomp',
+    'full',
+    'only looked at: behind a supervisor an exec may start unseen, so from then on the exit of each is waited for',
+    [
+      { argument: 0, is: 'equal', value: 1, means: 'operation is SECCOMP_SET_MODE_FILTER' },
+      { argument: 1, is: 'anyBitOf', value: 8, means: 'flags has SECCOMP_FILTER_FLAG_NEW_LISTENER' },
+    ],
+  ),
   constant('uname', 'uname', 'uname', 'full', unameNote),
   constant('olduname', 'uname', 'oldUname', 'full', unameNote),
   constant('oldolduname', 'uname', 'oldoldUname', 'full', unameNote),

@@ -102,7 +102,10 @@ export type TraceEvent =
       readonly redirected: boolean;
       readonly call?: ExecCall;
     }
-  /** An armed process's exec call found no program, or no right to run it. */
+  /**
+   * An armed process's exec call found no program, or no right to run it. Told of those that `onExec` was asked
+   * about, and with `audit` of all: a search of PATH is mostly failures, and hearing of each costs a stop.
+   */
   | {
       readonly type: 'exec-failed';
       readonly pid: number;

@@ -206,6 +206,17 @@ throughEachBackend((backend) => {
     await expect(run.result).rejects.toEqual(withCode('TRACE_FAILED'));
   });
 
+  test.each([
+    ['unasked, failed execs are not worth a stop', {}, []],
+    ['with the full record they are told', { audit: true }, [{ errno: 2 }, { errno: 13 }]],
+  ])('%s', async (_, options, told) => {
+    const { events, output } = await observe(['sh', '-c', '/nonexistent; /usr/lib; /bin/echo on'], options);
+    expect(events.filter(({ type }) => type === 'exec-failed')).toEqual(
+      told.map((call) => expect.objectContaining(call) as unknown),
+    );
+    expect(output).toContain('on\n');
+  });
+
   test('a call can be failed with an errno', async () => {
     const { output, result } = await observe(['sh', '-c', '/bin/true; echo $?'], {
       onExec: (stop) => (String(stop.path) === '/bin/true' ? { action: 'fail', errno: 13 } : letGo()),

@@ -36,4 +36,13 @@ throughEachBackend(() => {
     expect(output()).not.toContain('reached');
     expect(stops).toHaveLength(1);
   });
+
+  test('nor is it taken for an earlier one by the same name that failed', async () => {
+    const command = [supervised, 'again', '/bin', 'echo', 'reached'];
+    const { run, output, stops } = start(command, { onExec: letGo, execPaths: ['/bin'] });
+    await expect(run.result).rejects.toEqual(withCode('TRACE_FAILED'));
+    expect(output()).not.toContain('reached');
+    expect(stops).toEqual([]);
+    expect((await natively(command)).output).toBe('reached\n');
+  });
 });
