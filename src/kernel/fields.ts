@@ -249,6 +249,11 @@ export const structFields = {
     d_inode: at('d_inode'),
     d_hash_pprev: at('d_hash.pprev'),
     d_alias: at('d_u.d_alias'),
+    // lists of both kinds: d_subdirs and d_child → d_children and d_sib (6.8)
+    d_children: optional('d_children'),
+    d_sib: optional('d_sib'),
+    d_subdirs: optional('d_subdirs'),
+    d_child: optional('d_child'),
   },
   super_block: {
     s_dev: at('s_dev'),
@@ -271,6 +276,8 @@ export const structFields = {
     uid: at('uid'),
     gid: at('gid'),
     full_inums: optional('full_inums'),
+    // CONFIG_TRANSPARENT_HUGEPAGE
+    huge: optional('huge'),
   },
   ramfs_fs_info: { mode: at('mount_opts.mode') },
   pts_fs_info: {
@@ -293,8 +300,50 @@ export const structFields = {
     i_wb_list: at('i_wb_list'),
     i_dentry: at('i_dentry'),
     i_mapping: at('i_mapping'),
+    i_size: at('i_size'),
+    i_uid: at('i_uid'),
+    i_gid: at('i_gid'),
+    i_rdev: at('i_rdev'),
+    i_link: at('i_link'),
+    // struct timespec64 → one with another name (6.6, 6.7) → two members (6.11)
+    atime_sec: at('i_atime_sec', '__i_atime.tv_sec', 'i_atime.tv_sec'),
+    atime_nsec: at('i_atime_nsec', '__i_atime.tv_nsec', 'i_atime.tv_nsec'),
+    mtime_sec: at('i_mtime_sec', '__i_mtime.tv_sec', 'i_mtime.tv_sec'),
+    mtime_nsec: at('i_mtime_nsec', '__i_mtime.tv_nsec', 'i_mtime.tv_nsec'),
+    ctime_sec: at('i_ctime_sec', '__i_ctime.tv_sec', 'i_ctime.tv_sec'),
+    ctime_nsec: at('i_ctime_nsec', '__i_ctime.tv_nsec', 'i_ctime.tv_nsec'),
+    i_acl: optional('i_acl'),
+    i_default_acl: optional('i_default_acl'),
   },
-  address_space: { nrpages: at('nrpages'), page_flags: at('i_pages.xa_flags') },
+  shmem_inode_info: { vfs_inode: at('vfs_inode'), xattrs: optional('xattrs') },
+  // a list → a red-black tree: 3b4c7bc01727 (6.2)
+  simple_xattrs: { rb_root: optional('rb_root'), head: optional('head') },
+  simple_xattr: {
+    rb_node: optional('rb_node'),
+    list: optional('list'),
+    name: at('name'),
+    size: at('size'),
+    value: at('value'),
+  },
+  posix_acl: { a_count: at('a_count'), a_entries: at('a_entries') },
+  posix_acl_entry: { e_tag: at('e_tag'), e_perm: at('e_perm'), e_uid: at('e_uid') },
+  address_space: { nrpages: at('nrpages'), i_pages: at('i_pages'), page_flags: at('i_pages.xa_flags') },
+  page: {
+    flags: at('flags'),
+    mapping: at('mapping'),
+    // index → __folio_index (6.16)
+    index: at('__folio_index', 'index'),
+    compound_head: at('compound_head'),
+  },
+  xarray: { xa_head: at('xa_head') },
+  xa_node: {
+    shift: at('shift'),
+    offset: at('offset'),
+    count: at('count'),
+    parent: at('parent'),
+    array: at('array'),
+    slots: at('slots'),
+  },
   backing_dev_info: { wb_list: at('wb_list') },
   bdi_writeback: {
     bdi_node: at('bdi_node'),
@@ -371,6 +420,7 @@ export const anonymousFields = {
 
 /** Enumerators that index the kernel's counters. One that a kernel does not have is left out. */
 export const enumerators = [
+  'PG_uptodate',
   'PIDTYPE_PGID',
   'PIDTYPE_SID',
   'MM_FILEPAGES',

@@ -9,6 +9,7 @@ export const optionalSymbols = [
   'init_top_pgt',
   'init_level4_pgt',
   'page_offset_base',
+  'vmemmap_base',
   'vmcoreinfo_data',
   'vmcoreinfo_size',
   '__start_notes',
