@@ -38,6 +38,10 @@ export const errorCodes = {
 
   FILE_MISSING: exitStatus.failed,
   FILE_EXISTS: exitStatus.failed,
+  /** A path that the guest does not have. */
+  NO_SUCH_FILE: exitStatus.failed,
+  /** What is asked for is not in the memory image: swapped out, or never read from the disk. */
+  NOT_IN_MEMORY: exitStatus.failed,
 
   MEMORY_FORMAT: exitStatus.unsupportedGuest,
   MEMORY_TRUNCATED: exitStatus.unsupportedGuest,

@@ -10,10 +10,15 @@ export type Dentry = StructView<'dentry'>;
 
 /** The last name of a dentry's path, `/` for a file system's root. */
 export function dentryName(kernel: Kernel, dentry: Dentry): string {
+  return dentryNameBytes(kernel, dentry).toString('utf8');
+}
+
+/** The same as it is: names need not be text. */
+export function dentryNameBytes(kernel: Kernel, dentry: Dentry): Buffer {
   const length = dentry.uint('d_name_len');
   if (length > maxName)
     throw inconsistent(`the dentry at ${hex(dentry.address)} has a name of ${length} bytes`);
-  return kernel.read(dentry.pointer('d_name'), length).toString('utf8');
+  return kernel.read(dentry.pointer('d_name'), length);
 }
 
 /** Path within the file system, as dentry_path() writes it: `//deleted` behind one that is unlinked. */

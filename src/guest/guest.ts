@@ -1,3 +1,5 @@
+import type { GuestFiles } from './guest-files.js';
+
 /** utsname of the guest, uname(2). */
 export interface Uts {
   readonly sysname: string;
@@ -241,6 +243,8 @@ export interface Guest extends Disposable {
    * only in a journal's running transaction (names in ext4's directories among them), and I/O past the page cache.
    */
   unwrittenFiles(): readonly UnwrittenFile[];
+  /** The files that memory holds: those of tmpfs, and what is cached of others. */
+  readonly files: GuestFiles;
   /** Kernel command line, without a newline. */
   commandLine(): string;
   /** 8-4-4-4-12 text of `/proc/sys/kernel/random/boot_id`, or undefined when nothing has read it yet. */

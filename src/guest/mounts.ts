@@ -4,7 +4,7 @@ import type { StructView } from '../kernel/struct-view.js';
 import { dentryPath } from './dentries.js';
 import { deviceNumber } from './files.js';
 import type { Mount } from './guest.js';
-import { pathBelow, rootOf } from './paths.js';
+import { pathBelow, rootOf, type Place } from './paths.js';
 import { superOptions } from './super-options.js';
 import { findTask } from './tasks.js';
 import { uuidText } from './uuid.js';
@@ -33,21 +33,30 @@ const T_UNBINDABLE = 2;
  * below its root directory.
  */
 export function readMounts(kernel: Kernel): Mount[] {
+  const { root, mounts } = initMounts(kernel);
+  return mounts.flatMap((mount) => {
+    const vfs = kernel.view('vfsmount', mount.at('mnt'));
+    const place = { mount: mount.address, dentry: vfs.pointer('mnt_root') };
+    const mountPoint = pathBelow(kernel, place, root);
+    return mountPoint === undefined ? [] : [describe(kernel, mount, vfs, mountPoint)];
+  });
+}
+
+/** Init's root directory, and all mounts of its mount namespace, also those that it cannot reach from there. */
+export function initMounts(kernel: Kernel): { readonly root: Place; readonly mounts: readonly MountView[] } {
   const init = findTask(kernel, 1);
   if (!init) throw inconsistent('there is no process with the pid 1');
   const namespace = kernel.view('nsproxy', init.pointer('nsproxy')).pointer('mnt_ns');
-  const root = rootOf(kernel, init);
-  const mounts: Mount[] = [];
+  const mounts: MountView[] = [];
   for (const mount of namespaceMounts(kernel, namespace)) {
-    const vfs = kernel.view('vfsmount', mount.at('mnt'));
+    const superBlock = kernel.view('vfsmount', mount.at('mnt')).pointer('mnt_sb');
     // A reader of some /proc/<pid>/mounts keeps its place in the list with a mount that has no file system.
-    if (vfs.pointer('mnt_sb') === 0n) continue;
+    if (superBlock === 0n) continue;
     if (mount.pointer('mnt_ns') !== namespace)
       throw inconsistent(`the mount at ${hex(mount.address)} is in another mount namespace than its list`);
-    const mountPoint = pathBelow(kernel, { mount: mount.address, dentry: vfs.pointer('mnt_root') }, root);
-    if (mountPoint !== undefined) mounts.push(describe(kernel, mount, vfs, mountPoint));
+    mounts.push(mount);
   }
-  return mounts;
+  return { root: rootOf(kernel, init), mounts };
 }
 
 function* namespaceMounts(kernel: Kernel, address: bigint): Generator<MountView> {

@@ -4,6 +4,7 @@ import { cpuIds, cpusIn } from '../kernel/percpu.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { readFileLocks } from './file-locks.js';
 import { readFileSystemTypes } from './filesystems.js';
+import { MemoryFiles } from './file-tree.js';
 import type {
   FileLock,
   FileSystemType,
@@ -15,6 +16,7 @@ import type {
   UnwrittenFile,
   Uts,
 } from './guest.js';
+import type { GuestFiles } from './guest-files.js';
 import { readLastPid, readNgroupsMax, readPidMax } from './limits.js';
 import { readMemInfo } from './meminfo.js';
 import { readModules } from './modules.js';
@@ -43,9 +45,11 @@ export function openGuest(memory: PhysicalMemory, options: OpenKernelOptions = {
 class MemoryGuest implements Guest {
   readonly #kernel: Kernel;
   readonly #answers = new Map<string, unknown>();
+  readonly files: GuestFiles;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.files = new MemoryFiles(kernel);
   }
 
   get banner(): string {

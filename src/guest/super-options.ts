@@ -79,6 +79,9 @@ const cgroupOptions: readonly (readonly [enumerator: string, option: string])[] 
 const tmpfsDefaultMode = 0o1777;
 const kibPerPage = 4;
 
+/** shmem_format_huge(): what SHMEM_HUGE_* is called. */
+const hugePolicies: Readonly<Record<number, string>> = { 1: 'always', 2: 'within_size', 3: 'advise' };
+
 /** shmem_show_options(), `mm/shmem.c`: devtmpfs is one, too. */
 function sharedMemory(kernel: Kernel, superBlock: SuperBlock): string[] {
   const info = kernel.view('shmem_sb_info', superBlock.pointer('s_fs_info'));
@@ -93,6 +96,7 @@ function sharedMemory(kernel: Kernel, superBlock: SuperBlock): string[] {
     ...(info.uint('uid') === 0 ? [] : [`uid=${info.uint('uid')}`]),
     ...(info.uint('gid') === 0 ? [] : [`gid=${info.uint('gid')}`]),
     ...(info.has('full_inums') ? [info.uint('full_inums') ? 'inode64' : 'inode32'] : []),
+    ...(info.has('huge') && info.uint('huge') ? [`huge=${hugePolicies[info.uint('huge')] ?? ''}`] : []),
   ];
 }
 

@@ -1,5 +1,10 @@
+import { makeMemoryFiles } from './memory-files.js';
+
+const memoryTrees = 'find /run /dev/shm /mnt -path /run/lab-captures -prune -o';
+
 /** What a guest says about itself: file name in `inside/` → shell command, run by root in the guest. */
 export const captures: Readonly<Record<string, string>> = {
+  'memory-files-made': makeMemoryFiles,
   // First: reading all sysctls mounts binfmt_misc and loads its module.
   'sysctl-a': 'sysctl -a',
   'uname-a': 'uname -a',
@@ -30,6 +35,9 @@ export const captures: Readonly<Record<string, string>> = {
   ...perProcess('comm'),
   'proc-loadavg': 'cat /proc/loadavg',
   'proc-uptime': 'cat /proc/uptime',
+  // Each with NULs behind the names. Content first: reading it sets the time of the last access.
+  'memory-files-sums': `${memoryTrees} -type f -print0 | xargs -0 sha256sum -z | base64`,
+  'memory-files': `${memoryTrees} -printf '%y %m %U %G %s %n %i %A@ %T@ %C@ %p\\0%l\\0' | base64`,
 };
 
 /** A script that runs all captures and writes them to its standard output as a tar archive. */

@@ -223,6 +223,13 @@ export function fixtureGuest(changes: Partial<Guest> = {}): Guest {
     mounts: () => mounts,
     fileLocks: () => [],
     unwrittenFiles: () => [],
+    files: {
+      find: () => {
+        throw new Error('this guest has no files');
+      },
+      tree: () => [],
+      memoryTree: () => undefined,
+    },
     memInfo: () => [
       ['MemTotal', 481288],
       ['Active(anon)', 184],
