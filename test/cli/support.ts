@@ -49,6 +49,12 @@ export class Workbench implements Disposable {
     return { status: exitCode ?? -1, stdout, stderr };
   }
 
+  /** A run whose standard output goes through another program, whose output it is then: for bytes that are no text. */
+  async through(program: string, ...args: string[]): Promise<CliResult> {
+    const { exitCode, stdout, stderr } = await this.start(args, {}).pipe(program);
+    return { status: exitCode ?? -1, stdout, stderr };
+  }
+
   /** The document of a run that must end well. */
   async document<T>(...args: string[]): Promise<T> {
     const { status, stdout, stderr } = await this.run(...args);
