@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int open_below(int directory, const char *path, uint64_t flags, uint64_t resolve) {
+int oua_open_below(int directory, const char *path, uint64_t flags, uint64_t resolve) {
   struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve | RESOLVE_NO_MAGICLINKS};
   int fd;
   /* EAGAIN: a rename somewhere raced with the walk, openat2(2). */
@@ -21,7 +21,7 @@ static int open_below(int directory, const char *path, uint64_t flags, uint64_t 
 static int open_strict(const char *root, const char *path) {
   int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return -errno;
-  int fd = open_below(directory, path, O_PATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+  int fd = oua_open_below(directory, path, O_PATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
   close(directory);
   return fd;
 }
@@ -61,7 +61,7 @@ int32_t oua_make_directory(const char *root, const char *path) {
       int below;
       if (mkdirat(directory, part, 0755) < 0 && errno != EEXIST)
         result = -errno;
-      else if ((below = open_below(directory, part, O_PATH | O_DIRECTORY,
+      else if ((below = oua_open_below(directory, part, O_PATH | O_DIRECTORY,
                                    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)) < 0)
         result = below;
       else {
@@ -78,7 +78,7 @@ int32_t oua_make_directory(const char *root, const char *path) {
 int32_t oua_open_in_root(const char *root, const char *path) {
   int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return -errno;
-  int fd = open_below(directory, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_IN_ROOT);
+  int fd = oua_open_below(directory, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_IN_ROOT);
   close(directory);
   return fd;
 }

@@ -26,4 +26,7 @@ OUA_EXPORT int32_t oua_open_in_root(const char *root, const char *path);
 /* Writes back the file system that holds `path`, syncfs(2). */
 OUA_EXPORT int32_t oua_sync_file_system(const char *path);
 
+/* openat2(2), tried again while renames race with it. Returns a descriptor, or -errno. For other files of the shim. */
+int oua_open_below(int directory, const char *path, uint64_t flags, uint64_t resolve);
+
 #endif

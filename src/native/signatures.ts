@@ -22,7 +22,7 @@ export type ResultKind = 'i32' | 'i64';
 export type Signature = readonly [result: ResultKind, ...arguments_: ArgumentKind[]];
 
 /** Raise together with OUA_ABI_VERSION in native-shim/abi.h. */
-export const abiVersion = 1;
+export const abiVersion = 2;
 
 export const signatures = {
   oua_abi_version: ['i32'],
@@ -69,6 +69,15 @@ export const signatures = {
   oua_get_xattr: ['i32', 'bytes', 'string', 'bytes', 'i32'],
   oua_scan_tree: ['i32', 'string', 'i32', 'address', 'bytes', 'i32'],
   oua_exec: ['i32', 'bytes', 'i32'],
+
+  // tree.h
+  oua_tree_make: ['i32', 'i32', 'bytes', 'i32', 'i32', 'i32'],
+  oua_tree_symlink: ['i32', 'i32', 'bytes', 'bytes'],
+  oua_tree_link: ['i32', 'i32', 'bytes', 'bytes'],
+  oua_tree_open: ['i32', 'i32', 'bytes'],
+  oua_tree_set_owner: ['i32', 'i32', 'bytes', 'i32', 'i32', 'i32'],
+  oua_tree_set_times: ['i32', 'i32', 'bytes', 'address', 'i32', 'address', 'i32'],
+  oua_tree_set_xattr: ['i32', 'i32', 'bytes', 'string', 'bytes', 'i32'],
 
   // fuse.h
   oua_proc_check: ['i32', 'bytes', 'i64'],

@@ -27,6 +27,7 @@ import type { PlannerListener } from './events.js';
 import { installedFiles } from './installed-files.js';
 import { requireNoDpkgLock, requireQuietDpkg } from './guest-state.js';
 import { guestIdentity } from './identity.js';
+import { memoryFilesNote } from './memory-files.js';
 import { Recorder } from './recorder.js';
 import { runCommand, type CommandEnd } from './run-command.js';
 import { UnwrittenData } from './unwritten-data.js';
@@ -115,7 +116,9 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   );
 
   emit({ type: 'phase', phase: 'shadow' });
-  const shadow = stack.use(await openShadowFs({ disk, mounts: guest.mounts(), ...abortable }));
+  const shadow = stack.use(
+    await openShadowFs({ disk, mounts: guest.mounts(), files: guest.files, ...abortable }),
+  );
   const files = new DiskFiles(shadow.layers, guest.mounts());
   requireNoDpkgLock(shadow.root, guest, files);
   requireQuietDpkg(shadow.root, guest);
@@ -163,8 +166,7 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   const packages = packageChanges(before, installedPackages(shadow.root));
   writer.packages(packages);
   for (const read of proc.reads()) writer.procRead(read);
-  const note = unwritten.note();
-  if (note) writer.note(note);
+  for (const note of [unwritten.note(), memoryFilesNote(shadow.leftOut)]) if (note) writer.note(note);
   if (proc.lost > 0)
     writer.note({ code: 'PROC_LOG_FULL', text: `${proc.lost} reads of /proc came too fast to be noted` });
   writer.finish();

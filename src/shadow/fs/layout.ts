@@ -1,6 +1,6 @@
 import { OuaError } from '../../base/errors.js';
 import { describe, type FileSystem } from '../../disk/filesystem.js';
-import type { Mount } from '../../guest/guest.js';
+import type { DeviceNumber, Mount } from '../../guest/guest.js';
 
 /** A file system of the guest's disk, at its place in the guest's tree. */
 export interface DiskMount {
@@ -18,6 +18,9 @@ export interface DiskMount {
 export interface MemoryMount {
   readonly kind: 'memory';
   readonly at: string;
+  readonly device: DeviceNumber;
+  /** The part of the file system that is mounted, `/` for all of it. */
+  readonly root: string;
   /** `size=`, `mode=`, `uid=`, `gid=`, `nr_inodes=` as the guest has them. */
   readonly options: readonly string[];
   readonly flags: readonly string[];
@@ -108,7 +111,7 @@ function place(mount: Mount, fileSystems: readonly FileSystem[]): (DiskMount | M
   if (treatment === 'memory') {
     // ramfs knows only mode=, and no limit: a tmpfs of the same mode stands in for it.
     const options = mount.superOptions.split(',').filter((option) => memoryOptions.test(option));
-    return [{ kind: 'memory', at, options, flags }];
+    return [{ kind: 'memory', at, device: mount.device, root: mount.root, options, flags }];
   }
   return [{ kind: 'disk', at, fileSystem: byUuid(mount, fileSystems), root: mount.root, flags }];
 }

@@ -4,14 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { throwIfAborted } from '../../base/abort.js';
 import { runTool } from '../../base/command.js';
-import { OuaError } from '../../base/errors.js';
 import { unmount } from '../../base/mounts.js';
 import { ResourceStack } from '../../base/resources.js';
 import type { Disk } from '../../disk/open.js';
+import type { GuestFiles } from '../../guest/guest-files.js';
 import type { Mount } from '../../guest/guest.js';
-import { loadShim, ShimError, check } from '../../native/shim.js';
+import { attach, setFlags } from './attach.js';
 import type { Layer } from './layer.js';
-import { planLayout, type DiskMount, type MemoryMount } from './layout.js';
+import { planLayout, type DiskMount } from './layout.js';
+import { MemoryMounts, type LeftOut } from './memory-mounts.js';
 import { makeUpperStore, type UpperStore } from './upper.js';
 
 /** What the package manager gets as `/`: the guest's tree, writable, with nothing of it written to the disk. */
@@ -25,6 +26,8 @@ export interface ShadowFs extends AsyncDisposable {
   readonly rootUuid: string | undefined;
   /** The disk-backed file systems, `/` first. */
   readonly layers: readonly Layer[];
+  /** What the guest had in memory file systems and is not here. */
+  readonly leftOut: LeftOut;
   /** @throws OuaError `DISK_FULL` when the update has used up its space. */
   checkSpace(): void;
 }
@@ -33,6 +36,8 @@ export interface OpenShadowFsOptions {
   readonly disk: Disk;
   /** The guest's, from its memory. */
   readonly mounts?: readonly Mount[];
+  /** The guest's files, for its file systems in memory. Default: those are empty. */
+  readonly files?: GuestFiles;
   /** Existing directory for what the update writes. Default: the system's temporary directory. */
   readonly scratch?: string;
   /** Bytes that the update may write. Default 16 GiB, and never more than the host has. */
@@ -41,8 +46,6 @@ export interface OpenShadowFsOptions {
 }
 
 const defaultLimit = 16 * 2 ** 30;
-/** Bytes that one of the guest's tmpfs mounts may hold when the guest sets no limit itself. */
-const memoryLimit = 'size=512m';
 
 /**
  * Mounts the guest's file systems at their places, each under an overlay of its own.
@@ -64,11 +67,12 @@ export async function openShadowFs(options: OpenShadowFsOptions): Promise<Shadow
   const root = join(folder, 'root');
   mkdirSync(root);
 
+  await using memory = new MemoryMounts(folder, options.files);
   const layers = new Map<object, Layer>();
   for (const mount of [layout.root, ...layout.mounts]) {
     throwIfAborted(signal);
     if (mount.kind === 'memory') {
-      await mountMemory(folder, root, mount);
+      await memory.mount(root, mount);
       continue;
     }
     const layer =
@@ -76,13 +80,14 @@ export async function openShadowFs(options: OpenShadowFsOptions): Promise<Shadow
     layers.set(mount.fileSystem, layer);
     if (mount === layout.root) stack.defer(() => unmount(root));
     attach(layer.merged, mount.root, root, mount.at);
-    await setFlags(root, mount);
+    if (mount.flags.length > 0) await setFlags(root, mount.at, mount.flags);
   }
   const held = stack.move();
   return {
     root,
     rootUuid: layout.root.fileSystem.uuid,
     layers: [...layers.values()],
+    leftOut: memory.leftOut,
     checkSpace: () => store.checkSpace(),
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   };
@@ -120,45 +125,4 @@ function copyAttributes(from: string, to: string): void {
   chownSync(to, uid, gid);
   chmodSync(to, mode & 0o7777);
   utimesSync(to, atime, mtime);
-}
-
-function attach(source: string, part: string, root: string, at: string): void {
-  const relative = (path: string) => path.replace(/^\/+/, '') || '.';
-  try {
-    check(`mount ${at}`, loadShim().oua_attach_mount(source, relative(part), root, relative(at)));
-  } catch (error) {
-    if (!(error instanceof ShimError) || !['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code)) throw error;
-    throw new OuaError(
-      'GUEST_INCONSISTENT',
-      `the guest's mount point ${at} is not on its disk as its memory says (${error.code})`,
-      'sync the guest before it is suspended',
-      { cause: error },
-    );
-  }
-}
-
-/** Makes a tmpfs beside the tree and moves it in: no name of the guest's is ever resolved by mount(8). */
-async function mountMemory(folder: string, root: string, mount: MemoryMount): Promise<void> {
-  const options = ['nodev', ...mount.flags.filter((flag) => flag !== 'ro'), memoryLimit, ...mount.options];
-  const staging = join(folder, 'staging');
-  mkdirSync(staging, { recursive: true });
-  await runTool('mount', ['-i', '-t', 'tmpfs', '-o', options.join(','), 'tmpfs', staging]);
-  try {
-    check(`mkdir ${mount.at}`, loadShim().oua_make_directory(root, mount.at.slice(1)));
-    attach(staging, '/', root, mount.at);
-  } finally {
-    await unmount(staging);
-  }
-}
-
-/** The guest's own restrictions on a mount hold in the shadow too. */
-async function setFlags(root: string, mount: DiskMount): Promise<void> {
-  if (mount.flags.length === 0) return;
-  await runTool('mount', [
-    '-i',
-    '--no-canonicalize',
-    '-o',
-    ['remount', 'bind', 'nodev', ...mount.flags].join(','),
-    join(root, mount.at),
-  ]);
 }

@@ -46,7 +46,7 @@ test('parents come before what is mounted in them, whatever their order in the g
   ]);
   expect(top).toMatchObject({ at: '/', fileSystem: disk[0] });
   expect(mounts).toMatchObject([
-    { kind: 'memory', at: '/run', options: ['size=48132k', 'mode=755'], flags: [] },
+    { kind: 'memory', at: '/run', root: '/', options: ['size=48132k', 'mode=755'], flags: [] },
     { kind: 'disk', at: '/home', fileSystem: disk[1], flags: ['nosuid'] },
     { kind: 'memory', at: '/run/lock', options: [] },
   ]);

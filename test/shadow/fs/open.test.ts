@@ -4,6 +4,7 @@ import { openDisk } from '../../../src/disk/open.js';
 import type { Mount } from '../../../src/guest/guest.js';
 import { ChangeCollector } from '../../../src/shadow/fs/collector.js';
 import { openShadowFs, type OpenShadowFsOptions, type ShadowFs } from '../../../src/shadow/fs/open.js';
+import { filesOf, guestFile, textFile, treeOf } from './memory-tree.js';
 import { leftovers, makePartitionedDisk, run, sha256, temporaryDirectory } from '../../disk/images.js';
 
 let folder: { path: string } & Disposable;
@@ -51,6 +52,7 @@ async function withShadow<T>(
   });
   return await use(shadow);
 }
+const findmnt = (path: string) => run('findmnt', '--noheadings', '--output', 'VFS-OPTIONS', path).trim();
 const refused = (code: string) => expect.objectContaining({ code }) as Error;
 
 test('every file system is at its place, writable, and the image stays as it is', async () => {
@@ -79,6 +81,52 @@ test('every file system is at its place, writable, and the image stays as it is'
     ['/boot/kernel', 'put'],
   ]);
   expect(sha256(file('disk.raw'))).toBe(before);
+});
+
+test('what the guest has in memory is there, each file system once, with its restrictions', async () => {
+  const device = (minor: number) => ({ device: { major: 0, minor } });
+  const run = treeOf({
+    lock: guestFile('directory'),
+    systemd: guestFile('directory'),
+    'systemd/system': guestFile('directory', { mode: 0o700, uid: 5 }),
+    'one-file': textFile('bound'),
+    swapped: guestFile('symlink', { target: undefined }),
+  });
+  const lock = treeOf({ held: textFile('') }, guestFile('directory', { mode: 0o1777 }));
+  const mounts = [
+    ...twoMounts(),
+    mount('/run', 'tmpfs', undefined, { ...device(20), options: 'rw,nosuid,noexec' }),
+    mount('/run/lock', 'tmpfs', undefined, device(21)),
+    mount('/srv/part', 'tmpfs', undefined, { ...device(20), root: '/systemd', options: 'rw,nosuid' }),
+    mount('/id', 'tmpfs', undefined, { ...device(20), root: '/one-file' }),
+    mount('/srv', 'tmpfs', undefined, { ...device(20), root: '/gone//deleted' }),
+    mount('/empty', 'ramfs', undefined, { ...device(30), options: 'ro' }),
+  ];
+  await withShadow(
+    mounts,
+    (shadow) => {
+      const at = (path: string) => join(shadow.root, path);
+      expect(fs.statSync(at('run/systemd/system'))).toMatchObject({ mode: 0o40700, uid: 5 });
+      expect(fs.readdirSync(at('run/lock'))).toEqual(['held']);
+      expect(fs.statSync(at('run/lock')).mode).toBe(0o41777);
+      expect(fs.readFileSync(at('id'), 'utf8')).toBe('bound');
+      fs.writeFileSync(at('srv/part/new'), 'seen from both sides');
+      expect(fs.readFileSync(at('run/systemd/new'), 'utf8')).toBe('seen from both sides');
+      expect(fs.readdirSync(at('empty'))).toEqual([]);
+      const options = (path: string) => findmnt(at(path)).split(',');
+      expect(options('run')).toEqual(expect.arrayContaining(['nosuid', 'nodev', 'noexec']));
+      expect(options('srv/part')).toEqual(expect.arrayContaining(['nosuid', 'nodev']));
+      expect(options('srv/part')).not.toContain('noexec');
+      expect(shadow.leftOut).toEqual({
+        count: 2,
+        files: [
+          { path: '/run/swapped', reason: 'where it leads is not in memory' },
+          { path: '/srv', reason: 'what is mounted there was not found' },
+        ],
+      });
+    },
+    { files: filesOf({ 20: run, 21: lock }) },
+  );
 });
 
 test('a part of a file system can be mounted alone; its paths are those of the mount', async () => {

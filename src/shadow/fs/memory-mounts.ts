@@ -1,0 +1,123 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { runTool } from '../../base/command.js';
+import { unmount } from '../../base/mounts.js';
+import { ResourceStack } from '../../base/resources.js';
+import type { GuestFiles, TreeEntry } from '../../guest/guest-files.js';
+import type { DeviceNumber } from '../../guest/guest.js';
+import { check, loadShim } from '../../native/shim.js';
+import { attach, setFlags } from './attach.js';
+import { copyTree, type CopyRoom } from './copy-tree.js';
+import { HostTree } from './host-tree.js';
+import type { MemoryMount } from './layout.js';
+
+/** A file of the guest's memory that the shadow does not show as the guest had it. */
+export interface LeftOutFile {
+  /** As the guest sees it. */
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** What the shadow lacks of what the guest kept in memory. */
+export interface LeftOut {
+  readonly count: number;
+  /** The first ones. */
+  readonly files: readonly LeftOutFile[];
+}
+
+/** Bytes that one of the guest's tmpfs mounts may hold when the guest sets no limit itself. */
+const memoryLimit = 512 * 2 ** 20;
+const maxNames = 1 << 18;
+const maxNamed = 100;
+
+/**
+ * Puts file systems that the guest keeps in memory into the shadow: a tmpfs of ours for each, with the same files.
+ * Several mounts of one file system show one.
+ */
+export class MemoryMounts implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #files: GuestFiles | undefined;
+  readonly #room: CopyRoom = { bytes: memoryLimit, names: maxNames };
+  readonly #sources = new Map<string, string>();
+  readonly #stack = new ResourceStack();
+  readonly #leftOut: LeftOutFile[] = [];
+  #leftOutCount = 0;
+  #made = 0;
+
+  /**
+   * @param folder existing directory that only we reach
+   * @param files undefined: the file systems stay empty
+   */
+  constructor(folder: string, files: GuestFiles | undefined) {
+    this.#folder = folder;
+    this.#files = files;
+  }
+
+  get leftOut(): LeftOut {
+    return { count: this.#leftOutCount, files: this.#leftOut };
+  }
+
+  /**
+   * @param root host path of the guest's tree
+   * @throws OuaError `GUEST_UNSUPPORTED` when there is too much to copy, `GUEST_INCONSISTENT`
+   */
+  async mount(root: string, mount: MemoryMount): Promise<void> {
+    const key = `${mount.device.major}:${mount.device.minor}`;
+    let source = this.#sources.get(key) ?? (await this.#make(mount, true));
+    this.#sources.set(key, source);
+    let part = mount.root;
+    let type = typeOf(source, part);
+    if (type === undefined) {
+      // The part was removed since it was mounted, or left out.
+      this.#leaveOut(mount.at, 'what is mounted there was not found');
+      [source, part, type] = [await this.#make(mount, false), '/', 'directory'];
+    }
+    if (type === 'directory')
+      check(`mkdir ${mount.at}`, loadShim().oua_make_directory(root, mount.at.slice(1)));
+    attach(source, part, root, mount.at);
+    // A read-only one is filled first; the shadow's may be written to.
+    const flags = mount.flags.filter((flag) => flag !== 'ro');
+    if (flags.length > 0) await setFlags(root, mount.at, flags);
+  }
+
+  /** Ends the mounts that were copied into the tree; those in the tree stay. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack[Symbol.asyncDispose]();
+  }
+
+  /** Makes a tmpfs beside the tree: no name of the guest's is ever resolved by mount(8). */
+  async #make(mount: MemoryMount, fill: boolean): Promise<string> {
+    const path = join(this.#folder, `memory-${this.#made++}`);
+    mkdirSync(path);
+    const options = ['nodev', `size=${memoryLimit}`, ...mount.options];
+    await runTool('mount', ['-i', '-t', 'tmpfs', '-o', options.join(','), 'tmpfs', path]);
+    this.#stack.defer(() => unmount(path));
+    if (fill) this.#fill(path, mount);
+    return path;
+  }
+
+  #fill(path: string, { device, at, root }: MemoryMount): void {
+    // Of a part that is mounted alone the whole file system is copied: its paths are told as those within it.
+    const top = root === '/' ? at : `${at}, mounted from `;
+    copyTree(path, memoryTree(this.#files, device), this.#room, (names, reason) => {
+      const below = names.map((name) => `/${name.toString()}`).join('');
+      this.#leaveOut(top + (root === '/' ? below : below || '/'), reason);
+    });
+  }
+
+  #leaveOut(path: string, reason: string): void {
+    this.#leftOutCount++;
+    if (this.#leftOut.length < maxNamed) this.#leftOut.push({ path, reason });
+  }
+}
+
+/** Begins to read when it is walked, so that what it throws is met there. */
+function* memoryTree(files: GuestFiles | undefined, device: DeviceNumber): Generator<TreeEntry> {
+  yield* files?.memoryTree(device) ?? [];
+}
+
+function typeOf(source: string, part: string): 'directory' | 'other' | undefined {
+  const path = Buffer.from(part).toString('latin1').replace(/^\/+/, '');
+  const status = new HostTree(source).lstat(path);
+  return status && (status.isDirectory() ? 'directory' : 'other');
+}
