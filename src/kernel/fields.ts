@@ -333,7 +333,8 @@ export const structFields = {
     mapping: at('mapping'),
     // index → __folio_index (6.16)
     index: at('__folio_index', 'index'),
-    compound_head: at('compound_head'),
+    // compound_head → compound_info (7.0)
+    compound_head: at('compound_info', 'compound_head'),
   },
   xarray: { xa_head: at('xa_head') },
   xa_node: {

@@ -52,7 +52,7 @@ export function* cachedRuns(kernel: Kernel, mapping: bigint): Generator<CachedRu
     if (before < 0n || (before > 0n && count > 1)) throw wrong(`is for another place than ${index}`);
     // That the last page names the first one as its head proves the folio's length.
     const last = entry + (before + BigInt(count - 1)) * size;
-    if (last !== entry && kernel.view('page', last).pointer('compound_head') !== entry + 1n)
+    if (last !== entry && !hasHead(last, kernel.view('page', last).u64('compound_head'), entry))
       throw wrong(`has no folio that reaches to ${hex(last)}`);
     yield {
       kind: 'pages',
@@ -62,4 +62,15 @@ export function* cachedRuns(kernel: Kernel, mapping: bigint): Generator<CachedRu
       upToDate: ((folio.u64('flags') >> BigInt(upToDateBit)) & 1n) === 1n,
     };
   }
+}
+
+/**
+ * Whether what a page has in `compound_head` says that it is behind `head` in a folio: with bit 0 set, its address, or from
+ * 7.0 on (`compound_info`) perhaps the mask that takes the page's own address to it.
+ */
+function hasHead(page: bigint, info: bigint, head: bigint): boolean {
+  if ((info & 1n) === 0n) return false;
+  const rest = info - 1n;
+  const reach = BigInt.asUintN(64, -rest);
+  return rest === head || ((reach & (reach - 1n)) === 0n && (page & rest) === head);
 }

@@ -4,8 +4,8 @@ import { hex, inconsistent } from './lists.js';
 /** Bytes of a page. */
 export const pageSize = 4096;
 
-/** Where the array of all `struct page`s is when its place is not drawn at boot: arch/x86/mm, by levels of page tables. */
-const fixedVmemmap = { 4: 0xffffea0000000000n, 5: 0xffd4000000000000n } as const;
+/** Where the array of all `struct page`s is in a kernel that does not draw its place at boot; such a one has no 5 levels. */
+const fixedVmemmap = 0xffffea0000000000n;
 
 /**
  * How the address of a `struct page` becomes the physical address of what it describes. x86-64 keeps all of them in
@@ -15,7 +15,7 @@ const fixedVmemmap = { 4: 0xffffea0000000000n, 5: 0xffd4000000000000n } as const
  */
 export function frames(kernel: Kernel): (page: bigint) => number {
   const symbol = kernel.find('vmemmap_base');
-  const base = symbol === undefined ? fixedVmemmap[kernel.location.levels] : kernel.pointer(symbol);
+  const base = symbol === undefined ? fixedVmemmap : kernel.pointer(symbol);
   const size = BigInt(kernel.layout('page').size);
   return (page) => {
     const offset = page - base;

@@ -37,7 +37,7 @@ class CacheArena extends Arena {
 
   constructor() {
     super(pageSize * frames + (1 << 17), pageSize * frames);
-    this.vmemmap = this.allocate(frames * pageStruct, pageStruct);
+    this.vmemmap = this.allocate(frames * pageStruct, frames * pageStruct);
     this.u64(this.base, this.vmemmap);
     this.u64(this.inode + 48n, this.mapping);
     for (let frame = 0; frame < frames; frame++)
@@ -145,6 +145,20 @@ describe('what memory has of a file', () => {
   test('is a large folio’s pages, too', () => {
     const content = cached(11 * pageSize, [{ index: 8, order: 2, kind: 'data' }], true);
     expect(whole(content).subarray(8 * pageSize)).toEqual(Buffer.concat([filled(1), filled(2), filled(3)]));
+  });
+
+  test('is a large folio’s pages when those behind the first have a mask that leads to it (7.0)', () => {
+    const read = (mask: bigint) => {
+      const arena = new CacheArena();
+      arena.folio(0, 2, true);
+      const head = arena.folio(0, 2, true);
+      for (let tail = 1; tail < 4; tail++) arena.u64(head + BigInt(tail * pageStruct) + 8n, mask + 1n);
+      return whole(arena.content(BigInt(4 * pageSize), [{ index: 0, order: 2, entry: head }], true));
+    };
+    expect(read(-4n * BigInt(pageStruct))).toEqual(
+      Buffer.concat([filled(5), filled(6), filled(7), filled(8)]),
+    );
+    for (const mask of [-2n, -8n, -3n]) expect(codeOf(() => read(mask * 64n))).toBe('GUEST_INCONSISTENT');
   });
 
   test('is found when each page of a large one has an entry that points at the first (5.10)', () => {
