@@ -64,6 +64,9 @@ export interface Process {
   readonly cgroup?: string;
   /** Path of the executable, as `/proc/<pid>/exe` reads; absent for kernel threads too. */
   readonly exe?: string;
+  /** Working directory and root, as `/proc/<pid>/cwd` and `root` read; absent for a task without `fs`. */
+  readonly cwd?: string;
+  readonly root?: string;
 }
 
 /**
@@ -139,6 +142,34 @@ export interface ProcessDetail {
       }
     | undefined;
 }
+
+/** One mapping of a process's address space, proc_pid_maps(5). */
+export interface MemoryMap {
+  /** Half-open range of the process's addresses. */
+  readonly start: bigint;
+  readonly end: bigint;
+  /** `r`, `w`, `x` or `-` each, then `s`hared or `p`rivate. */
+  readonly access: string;
+  /** Bytes into the file; 0 without one. */
+  readonly offset: bigint;
+  readonly device: DeviceNumber;
+  /** 0 without a file. */
+  readonly inode: bigint;
+  /** The file as init sees it, not escaped, or what the mapping is for (`[stack]`). */
+  readonly name?: string;
+}
+
+/** A descriptor that a process has open. */
+export interface OpenFile {
+  readonly descriptor: number;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  /** As `/proc/<pid>/fd/N` reads: a path as init sees it, or `socket:[7]` and its like. */
+  readonly target: string;
+}
+
+/** What one process has: see the methods of {@link Guest} that give it. */
+export type ByProcess<T> = ReadonlyMap<number, T>;
 
 export interface FileSystemType {
   readonly name: string;
@@ -232,6 +263,10 @@ export interface Guest extends Disposable {
   readonly banner: string;
   readonly uts: Uts;
   processes(): readonly Process[];
+  /** By pid. A process is missing when it has no memory of its own, or a mapping whose name is not known. */
+  memoryMaps(): ByProcess<readonly MemoryMap[]>;
+  /** By pid, ascending descriptors. One whose name is not known is left out. */
+  openFiles(): ByProcess<readonly OpenFile[]>;
   fileSystemTypes(): readonly FileSystemType[];
   modules(): readonly KernelModule[];
   mounts(): readonly Mount[];

@@ -6,12 +6,15 @@ import { readFileLocks } from './file-locks.js';
 import { readFileSystemTypes } from './filesystems.js';
 import { MemoryFiles } from './file-tree.js';
 import type {
+  ByProcess,
   FileLock,
   FileSystemType,
   Guest,
   KernelModule,
   MemInfo,
+  MemoryMap,
   Mount,
+  OpenFile,
   Process,
   UnwrittenFile,
   Uts,
@@ -20,8 +23,10 @@ import type { GuestFiles } from './guest-files.js';
 import { readLastPid, readNgroupsMax, readPidMax } from './limits.js';
 import { readMemInfo } from './meminfo.js';
 import { readModules } from './modules.js';
+import { readMemoryMaps } from './memory-maps.js';
 import { readMounts } from './mounts.js';
-import { readProcesses } from './processes.js';
+import { readOpenFiles } from './open-files.js';
+import { eachProcess, readProcesses } from './processes.js';
 import { readSysctls } from './sysctls.js';
 import { readLoadAverage, readLoads, readUptime, readWallClock } from './time.js';
 import { readUnwrittenFiles } from './unwritten.js';
@@ -62,6 +67,14 @@ class MemoryGuest implements Guest {
 
   processes(): readonly Process[] {
     return this.#once('processes', readProcesses);
+  }
+
+  memoryMaps(): ByProcess<readonly MemoryMap[]> {
+    return this.#once('memoryMaps', (kernel) => eachProcess(kernel, readMemoryMaps));
+  }
+
+  openFiles(): ByProcess<readonly OpenFile[]> {
+    return this.#once('openFiles', (kernel) => eachProcess(kernel, readOpenFiles));
   }
 
   fileSystemTypes(): readonly FileSystemType[] {

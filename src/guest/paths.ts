@@ -23,25 +23,42 @@ export function placeAt(kernel: Kernel, address: bigint): Place {
   };
 }
 
-/** Path from a root to a place, as prepend_path() builds it, or undefined when the place is not below the root. */
+/** Path from a root to a place, or undefined when the place is not below the root. */
 export function pathBelow(kernel: Kernel, place: Place, root: Place): string | undefined {
+  const { path, reached } = climb(kernel, place, root);
+  return reached ? path : undefined;
+}
+
+/**
+ * The same as d_path() prints it to a reader with that root: of a place that is not below it, in another mount namespace
+ * for one, the path from where the way up ends.
+ */
+export function pathOf(kernel: Kernel, place: Place, root: Place): string {
+  return climb(kernel, place, root).path;
+}
+
+/** prepend_path() of fs/d_path.c. */
+function climb(kernel: Kernel, place: Place, root: Place): { path: string; reached: boolean } {
   const names: string[] = [];
   let { mount, dentry } = place;
+  let reached = true;
   for (let steps = 0; mount !== root.mount || dentry !== root.dentry; steps++) {
     if (steps > maxPathNames) throw inconsistent(`the path of the mount at ${hex(place.mount)} does not end`);
     const view = kernel.view('mount', mount);
     const entry = kernel.view('dentry', dentry);
-    if (dentry === kernel.view('vfsmount', view.at('mnt')).pointer('mnt_root')) {
-      const parent = view.pointer('mnt_parent');
-      if (parent === mount) return undefined;
+    const isMountRoot = dentry === kernel.view('vfsmount', view.at('mnt')).pointer('mnt_root');
+    const parent = isMountRoot ? view.pointer('mnt_parent') : entry.pointer('d_parent');
+    if (parent === (isMountRoot ? mount : dentry)) {
+      reached = false;
+      break;
+    }
+    if (isMountRoot) {
       dentry = view.pointer('mnt_mountpoint');
       mount = parent;
-      continue;
+    } else {
+      names.push(dentryName(kernel, entry));
+      dentry = parent;
     }
-    const parent = entry.pointer('d_parent');
-    if (parent === dentry) return undefined;
-    names.push(dentryName(kernel, entry));
-    dentry = parent;
   }
-  return `/${names.reverse().join('/')}`;
+  return { path: `/${names.reverse().join('/')}`, reached };
 }

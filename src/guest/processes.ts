@@ -6,15 +6,15 @@ import { taskName } from './comm.js';
 import { adjustCpuTime } from './cpu-time.js';
 import { readCgroup } from './cgroup.js';
 import { readCredentials } from './credentials.js';
-import type { Process } from './guest.js';
-import { pathBelow, placeAt, rootOf, type Place } from './paths.js';
+import type { ByProcess, Process } from './guest.js';
+import { PathNames } from './path-names.js';
+import { placeAt, rootOf } from './paths.js';
 import { readDetail } from './process-detail.js';
 import { residentPages } from './resident.js';
 import { stateLetter } from './task-state.js';
-import { findTask, pidNumber, threadGroups, threads, type Task } from './tasks.js';
+import { findTask, memoryOf, pidNumber, PF_KTHREAD, threadGroups, threads, type Task } from './tasks.js';
 import { ttyNumber } from './tty.js';
 
-const PF_KTHREAD = 0x00200000;
 const MAX_RT_PRIO = 100;
 /** static_prio of nice 0. */
 const DEFAULT_PRIO = 120;
@@ -26,10 +26,10 @@ type Mm = StructView<'mm_struct'>;
 export function readProcesses(kernel: Kernel): Process[] {
   const processes: Process[] = [];
   const init = findTask(kernel, 1);
-  const root = init && rootOf(kernel, init);
+  const names = init && new PathNames(kernel, rootOf(kernel, init));
   const seen = new Set<number>();
   for (const task of threadGroups(kernel)) {
-    const process = readProcess(kernel, task, root);
+    const process = readProcess(kernel, task, names);
     if (seen.has(process.pid)) throw inconsistent(`two processes have the pid ${process.pid}`);
     seen.add(process.pid);
     processes.push(process);
@@ -37,13 +37,27 @@ export function readProcesses(kernel: Kernel): Process[] {
   return processes.sort((a, b) => a.pid - b.pid);
 }
 
-function readProcess(kernel: Kernel, task: Task, root: Place | undefined): Process {
+/** What `read` finds of each process, by pid, seen from init's root; without those of which it finds nothing. */
+export function eachProcess<T>(
+  kernel: Kernel,
+  read: (names: PathNames, task: Task) => T | undefined,
+): ByProcess<T> {
+  const init = findTask(kernel, 1);
+  if (!init) throw inconsistent('there is no process with the pid 1');
+  const names = new PathNames(kernel, rootOf(kernel, init));
+  const found = new Map<number, T>();
+  for (const task of threadGroups(kernel)) {
+    const what = read(names, task);
+    if (what !== undefined) found.set(task.int('pid'), what);
+  }
+  return found;
+}
+
+function readProcess(kernel: Kernel, task: Task, names: PathNames | undefined): Process {
   const signal = kernel.view('signal_struct', task.pointer('signal'));
-  const mmAddress = task.pointer('mm');
   const flags = task.uint('flags');
   const kernelThread = (flags & PF_KTHREAD) !== 0;
-  // A kernel thread may borrow a process's memory (kthread_use_mm): it is not its own.
-  const mm = mmAddress === 0n || kernelThread ? undefined : kernel.view('mm_struct', mmAddress);
+  const mm = memoryOf(kernel, task);
   const accounts = readAccounts(kernel, task, signal);
   return {
     pid: task.int('pid'),
@@ -76,7 +90,7 @@ function readProcess(kernel: Kernel, task: Task, root: Place | undefined): Proce
     rss: mm ? residentPages(kernel, mm).total : 0n,
     cmdline: mm ? readCommandLine(kernel, mm) : Buffer.alloc(0),
     detail: readDetail(kernel, task, signal, mm, accounts.guestTime),
-    ...optionalPaths(kernel, task, mm, root),
+    ...optionalPaths(kernel, task, mm, names),
   };
 }
 
@@ -116,17 +130,16 @@ function optionalPaths(
   kernel: Kernel,
   task: Task,
   mm: Mm | undefined,
-  root: Place | undefined,
-): Pick<Process, 'cgroup' | 'exe'> {
+  names: PathNames | undefined,
+): Pick<Process, 'cgroup' | 'exe' | 'cwd' | 'root'> {
   const file = mm?.pointer('exe_file') ?? 0n;
   const cgroup = readCgroup(kernel, task);
-  const exe = file === 0n || !root ? undefined : exePath(kernel, file, root);
-  return { ...(cgroup === undefined ? {} : { cgroup }), ...(exe === undefined ? {} : { exe }) };
-}
-
-function exePath(kernel: Kernel, file: bigint, root: Place): string | undefined {
-  const place = placeAt(kernel, file + BigInt(kernel.offset('file', 'f_path')));
-  const path = pathBelow(kernel, place, root);
-  const deleted = kernel.view('dentry', place.dentry).pointer('d_hash_pprev') === 0n;
-  return path !== undefined && deleted ? `${path} (deleted)` : path;
+  const exe = file === 0n || !names ? undefined : names.ofFile(file);
+  const fs = task.pointer('fs');
+  const directory = (field: 'pwd' | 'root') =>
+    fs === 0n || !names ? undefined : names.ofPlace(placeAt(kernel, kernel.view('fs_struct', fs).at(field)));
+  const paths = { cgroup, exe, cwd: directory('pwd'), root: directory('root') };
+  return Object.fromEntries(
+    Object.entries(paths).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }

@@ -4,6 +4,8 @@ import type { StructView } from '../kernel/struct-view.js';
 
 export type Task = StructView<'task_struct'>;
 
+export const PF_KTHREAD = 0x00200000;
+
 /** PID_MAX_LIMIT of 64-bit kernels, `include/linux/threads.h`. */
 export const pidLimit = 4 * 1024 * 1024;
 
@@ -44,4 +46,12 @@ export function findTask(kernel: Kernel, pid: number): Task | undefined {
 /** The number of a `struct pid` in the initial namespace, 0 for none. */
 export function pidNumber(kernel: Kernel, pid: bigint): number {
   return pid === 0n ? 0 : kernel.view('upid', pid + BigInt(kernel.offset('pid', 'numbers'))).int('nr');
+}
+
+/** The memory of a task, if it has any of its own: a kernel thread may borrow a process's (kthread_use_mm). */
+export function memoryOf(kernel: Kernel, task: Task): StructView<'mm_struct'> | undefined {
+  const address = task.pointer('mm');
+  return address === 0n || (task.uint('flags') & PF_KTHREAD) !== 0
+    ? undefined
+    : kernel.view('mm_struct', address);
 }

@@ -158,6 +158,14 @@ export const structFields = {
     start_data: at('start_data'),
     end_data: at('end_data'),
     start_brk: at('start_brk'),
+    brk: at('brk'),
+    map_count: at('map_count'),
+    // the list of areas became a tree (6.1)
+    mmap: optional('mmap'),
+    mm_mt: optional('mm_mt'),
+    // x86: what kind of program it is
+    context_flags: optional('context.flags'),
+    ia32_compat: optional('context.ia32_compat'),
     start_stack: at('start_stack'),
     hiwater_vm: at('hiwater_vm'),
     hiwater_rss: at('hiwater_rss'),
@@ -170,6 +178,24 @@ export const structFields = {
     exe_file: at('exe_file'),
   },
   percpu_counter: { count: at('count'), counters: at('counters') },
+  vm_area_struct: {
+    vm_start: at('vm_start'),
+    vm_end: at('vm_end'),
+    vm_next: optional('vm_next'),
+    vm_mm: at('vm_mm'),
+    vm_flags: at('vm_flags'),
+    vm_ops: at('vm_ops'),
+    vm_pgoff: at('vm_pgoff'),
+    vm_file: at('vm_file'),
+    vm_private_data: at('vm_private_data'),
+    anon_name: optional('anon_name'),
+    shared: at('shared'),
+  },
+  anon_vma_name: { name: optional('name') },
+  vm_special_mapping: { name: at('name') },
+  maple_tree: { ma_root: optional('ma_root') },
+  maple_range_64: { parent: optional('parent'), pivot: optional('pivot'), slot: optional('slot') },
+  maple_arange_64: { parent: optional('parent'), pivot: optional('pivot'), slot: optional('slot') },
 
   // full_name: d6986ce24fc0 (5.17)
   kthread: { data: at('data'), full_name: optional('full_name') },
@@ -177,8 +203,8 @@ export const structFields = {
   sighand_struct: { action: at('action') },
   k_sigaction: { sa_handler: at('sa.sa_handler') },
   files_struct: { fdt: at('fdt') },
-  fdtable: { max_fds: at('max_fds') },
-  file: { f_path: at('f_path'), f_inode: at('f_inode') },
+  fdtable: { max_fds: at('max_fds'), fd: at('fd'), open_fds: at('open_fds') },
+  file: { f_path: at('f_path'), f_inode: at('f_inode'), f_mode: at('f_mode') },
   // what locks and leases share moved to struct file_lock_core (6.9)
   file_lock: {
     link: at('c.flc_link', 'fl_link'),
@@ -219,7 +245,7 @@ export const structFields = {
   module_memory: { base: optional('base'), size: optional('size') },
   module_use: { source_list: at('source_list'), source: at('source') },
 
-  fs_struct: { root: at('root'), umask: at('umask') },
+  fs_struct: { root: at('root'), pwd: at('pwd'), umask: at('umask') },
   path: { mnt: at('mnt'), dentry: at('dentry') },
   vfsmount: { mnt_root: at('mnt_root'), mnt_sb: at('mnt_sb'), mnt_flags: at('mnt_flags') },
   mount: {
@@ -254,7 +280,11 @@ export const structFields = {
     d_sib: optional('d_sib'),
     d_subdirs: optional('d_subdirs'),
     d_child: optional('d_child'),
+    d_op: at('d_op'),
   },
+  dentry_operations: { d_dname: at('d_dname') },
+  ns_common: { ops: at('ops') },
+  proc_ns_operations: { name: at('name') },
   super_block: {
     s_dev: at('s_dev'),
     s_flags: at('s_flags'),
@@ -300,6 +330,7 @@ export const structFields = {
     i_wb_list: at('i_wb_list'),
     i_dentry: at('i_dentry'),
     i_mapping: at('i_mapping'),
+    i_private: at('i_private'),
     i_size: at('i_size'),
     i_uid: at('i_uid'),
     i_gid: at('i_gid'),

@@ -3,7 +3,7 @@ export const requiredSymbols = ['_text', 'linux_banner', 'init_task', 'init_uts_
 
 /**
  * Symbols that one answer or another needs. A kernel may lack some: the answer that needs one says so.
- * All are variables; `proc_*` handlers are in `sysctl-handlers.ts`.
+ * All are variables, but for the `*_dname` functions; `proc_*` handlers are in `sysctl-handlers.ts`.
  */
 export const optionalSymbols = [
   'init_top_pgt',
@@ -69,4 +69,13 @@ export const optionalSymbols = [
   'cma_area_count',
   'shmem_mnt',
   'cgrp_dfl_root',
+  'special_mapping_vmops',
+  'vsyscall_mode',
+  'gate_vma',
+  'pipefs_dname',
+  'sockfs_dname',
+  'anon_inodefs_dname',
+  'simple_dname',
+  'ns_dname',
+  'pidfs_dname',
 ] as const;

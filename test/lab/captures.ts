@@ -33,6 +33,10 @@ export const captures: Readonly<Record<string, string>> = {
   ...perProcess('status'),
   ...perProcess('cmdline'),
   ...perProcess('comm'),
+  ...perProcess('maps'),
+  // path, permission bits and target of each process's links
+  'proc-links':
+    "find /proc/[0-9]* -maxdepth 2 \\( -path '*/fd/*' -o -name cwd -o -name root -o -name exe \\) -printf '%p %m %l\\n'",
   'proc-loadavg': 'cat /proc/loadavg',
   'proc-uptime': 'cat /proc/uptime',
   // Each with NULs behind the names. Content first: reading it sets the time of the last access.

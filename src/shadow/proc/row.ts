@@ -117,6 +117,26 @@ export const processLink = (
       ),
   );
 
+/** A directory of links in each process's directory: name → target and the link's permission bits. */
+export const processLinks = (
+  name: string,
+  source: string,
+  links: (process: Process, guest: Guest) => Iterable<readonly [name: string, target: string, mode: number]>,
+  options: Options = {},
+): ProcRow =>
+  row(`[pid]/${name}/*`, source, options, (guest) =>
+    guest.processes().flatMap((process) => {
+      const directory = `${process.pid}/${name}`;
+      const owner = ownerOf(process);
+      return [
+        [directory, { ...directoryNode(owner), mode: options.mode ?? 0o555 }] satisfies PlacedNode,
+        ...[...links(process, guest)].flatMap(([link, target, mode]) =>
+          contentNode('symlink', mode, `${directory}/${link}`, target, owner),
+        ),
+      ];
+    }),
+  );
+
 /** What a tracee finds in its own directory instead of its own. */
 export const traceeFile = (
   name: string,

@@ -1,4 +1,4 @@
-import type { Guest } from '../../guest/guest.js';
+import type { Guest, Process } from '../../guest/guest.js';
 import {
   renderFileSystems,
   renderLoadAverage,
@@ -10,6 +10,7 @@ import {
   renderUptime,
   renderVersion,
 } from './kernel.js';
+import { renderMaps } from './maps.js';
 import { renderCgroup, renderCmdline, renderComm, renderStat, renderStatm, renderStatus } from './process.js';
 import {
   absent,
@@ -18,6 +19,7 @@ import {
   files,
   processFile,
   processLink,
+  processLinks,
   symlink,
   traceeDirectory,
   traceeFile,
@@ -81,6 +83,16 @@ const sysctl: readonly ProcRow[] = [
   }),
 ];
 
+/** A guest's link leads to its file; ours is a name, and what it opens is looked up again. */
+const linkNote = { note: 'reads as in the guest; opens what has that name in the shadow root, or nothing' };
+
+/** Permission bits as tid_fd_update_inode() sets them. */
+const fdLinks = ({ pid }: Process, guest: Guest) =>
+  (guest.openFiles().get(pid) ?? []).map(
+    ({ descriptor, readable, writable, target }) =>
+      [String(descriptor), target, (readable ? 0o500 : 0) | (writable ? 0o300 : 0)] as const,
+  );
+
 /** The guest's processes. */
 const processes: readonly ProcRow[] = [
   processFile('cmdline', 'fs/proc/base.c: proc_pid_cmdline_ops', renderCmdline, {
@@ -112,9 +124,12 @@ const processes: readonly ProcRow[] = [
     (process, guest) => (process.pid === 1 ? renderMountInfo(guest) : undefined),
     { missing: 'as mounts' },
   ),
-  processLink('exe', 'fs/proc/base.c: proc_exe_link', ({ exe }) => exe),
-  processLink('root', 'fs/proc/base.c: proc_root_link', ({ pid }) => (pid === 1 ? '/' : undefined), {
-    missing: "only of pid 1: init's root is the root",
+  processLink('exe', 'fs/proc/base.c: proc_exe_link', ({ exe }) => exe, linkNote),
+  processLink('cwd', 'fs/proc/base.c: proc_cwd_link', ({ cwd }) => cwd, linkNote),
+  processLink('root', 'fs/proc/base.c: proc_root_link', ({ root }) => root, linkNote),
+  processLinks('fd', 'fs/proc/fd.c: proc_fd_link', fdLinks, { mode: 0o500, ...linkNote }),
+  processFile('maps', 'fs/proc/task_mmu.c: show_map_vma', renderMaps, {
+    note: 'not there when the kernel has a kind of file that we cannot name',
   }),
 ];
 
@@ -190,11 +205,7 @@ const hardware = 'describes hardware that the sandbox does not have; not read fr
 
 /** What a guest of ours has and we do not show. */
 const unknown: readonly ProcRow[] = [
-  absent(
-    '[pid]/{cwd,environ,fd,fdinfo,io,limits,maps,ns,oom_score,oom_score_adj,task}',
-    'fs/proc/base.c',
-    needsReader,
-  ),
+  absent('[pid]/{environ,fdinfo,io,limits,ns,oom_score,oom_score_adj,task}', 'fs/proc/base.c', needsReader),
   absent('[tracee]/{cpuset,mountstats}', 'fs/proc/base.c', "would name the host's cgroups and mounts"),
   absent('{acpi,bus,driver,fs,irq,scsi}', 'fs/proc/root.c', needsReader),
   absent('buddyinfo', 'mm/vmstat.c', needsReader),

@@ -1,4 +1,4 @@
-import type { Guest, Mount, Process, ProcessDetail } from '../../../src/guest/guest.js';
+import type { Guest, MemoryMap, Mount, OpenFile, Process, ProcessDetail } from '../../../src/guest/guest.js';
 
 const detail: ProcessDetail = {
   ttyPgrp: -1,
@@ -95,7 +95,14 @@ const basic: Process = {
 };
 
 /** What a guest with systemd showed of its pid 1. */
-export const init: Process = { ...basic, detail, cgroup: '/init.scope', exe: '/usr/lib/systemd/systemd' };
+export const init: Process = {
+  ...basic,
+  detail,
+  cgroup: '/init.scope',
+  exe: '/usr/lib/systemd/systemd',
+  cwd: '/',
+  root: '/',
+};
 
 export const kernelThread: Process = {
   ...basic,
@@ -182,6 +189,27 @@ const mounts: readonly Mount[] = [
   },
 ];
 
+const none = { device: { major: 0, minor: 0 }, offset: 0n, inode: 0n };
+const initMaps: readonly MemoryMap[] = [
+  {
+    start: 0x55d0c1a2b000n,
+    end: 0x55d0c1a2f000n,
+    access: 'r--p',
+    offset: 0x4000n,
+    device: { major: 254, minor: 1 },
+    inode: 1234n,
+    name: '/usr/lib/systemd/sys\ntemd (deleted)',
+  },
+  { ...none, start: 0x55d0c2000000n, end: 0x55d0c2021000n, access: 'rw-p', name: '[heap]' },
+  { ...none, start: 0x7f0000000000n, end: 0x7f0000021000n, access: 'rw-s' },
+  { ...none, start: 0xffffffffff600000n, end: 0xffffffffff601000n, access: '--xp', name: '[vsyscall]' },
+];
+const initFiles: readonly OpenFile[] = [
+  { descriptor: 0, readable: true, writable: true, target: '/dev/null' },
+  { descriptor: 3, readable: true, writable: false, target: 'pipe:[17]' },
+  { descriptor: 12, readable: false, writable: true, target: '/run/x (deleted)' },
+];
+
 /** A small guest, all of it known. */
 export function fixtureGuest(changes: Partial<Guest> = {}): Guest {
   return {
@@ -196,6 +224,8 @@ export function fixtureGuest(changes: Partial<Guest> = {}): Guest {
       domainname: '(none)',
     },
     processes: () => [init, kernelThread, daemon],
+    memoryMaps: () => new Map([[init.pid, initMaps]]),
+    openFiles: () => new Map([[init.pid, initFiles]]),
     fileSystemTypes: () => [
       { name: 'sysfs', nodev: true },
       { name: 'ext4', nodev: false },

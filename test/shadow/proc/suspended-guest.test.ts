@@ -17,15 +17,24 @@ beforeAll(async () => {
 });
 afterAll(() => guest[Symbol.dispose]());
 
-function rendered(path: string): string {
-  const node = path
+function nodeAt(path: string): ProcNode | undefined {
+  return path
     .split('/')
     .reduce<ProcNode | undefined>(
       (parent, name) => (parent && 'children' in parent ? parent.children.get(name) : undefined),
       tree,
     );
+}
+
+function rendered(path: string): string {
+  const node = nodeAt(path);
   if (!node || !('content' in node)) throw new Error(`/proc/${path} is not rendered`);
   return node.content.toString();
+}
+
+function linkAt(path: string): string {
+  const node = nodeAt(path);
+  return node?.kind === 'symlink' ? `${node.mode.toString(8)} ${rendered(path)}` : 'no link';
 }
 
 const isRendered = (path: string) => {
@@ -48,10 +57,10 @@ async function perProcess(name: string): Promise<Map<string, string>> {
 }
 
 /** Processes that were there at both times: what took the captures is gone, and idle workers end. */
-async function bothTimes(name: string): Promise<[pid: string, inside: string, ours: string][]> {
+async function bothTimes(name: string, atLeast = 40): Promise<[pid: string, inside: string, ours: string][]> {
   const all = [...(await perProcess(name))].filter(([, text]) => text !== '' || name === 'cmdline');
   const both = all.filter(([pid]) => isRendered(`${pid}/${name}`));
-  expect(both.length).toBeGreaterThan(40);
+  expect(both.length).toBeGreaterThan(atLeast);
   return both.map(([pid, text]) => [pid, text, rendered(`${pid}/${name}`)]);
 }
 
@@ -157,4 +166,32 @@ test('every sysctl that we show is what sysctl printed', async () => {
   const squeeze = (text: string) => text.trim().replace(/\s+/g, ' ');
   for (const [path, value] of shown)
     expect(`${path} ${squeeze(rendered(path))}`).toBe(`${path} ${squeeze(value)}`);
+});
+
+/** Programs that go on working between the captures and the suspend. */
+const working = /^(qemu-ga|systemd-journal|systemd-udevd|rsyslogd)$/;
+
+test('maps of every process are the same', async () => {
+  let mappings = 0;
+  for (const [pid, inside, ours] of await bothTimes('maps', 5)) {
+    if (working.test(rendered(`${pid}/comm`).trim())) continue;
+    expect([pid, ours]).toEqual([pid, inside]);
+    mappings += ours.split('\n').length;
+  }
+  expect(mappings).toBeGreaterThan(100);
+});
+
+test("every process's links read the same: its program, its directories and its open files", async () => {
+  const inside = (await lab.inside('proc-links'))
+    .split('\n')
+    // A kernel thread's program is a link that cannot be read.
+    .map((line) => /^\/proc\/(\d+)\/(\S+) (\d+) (.+)$/.exec(line))
+    .filter((match) => match !== null)
+    .filter(([, pid]) => isRendered(`${pid}/comm`) && !working.test(rendered(`${pid}/comm`).trim()));
+  const ours = inside.map(([, pid, name]) => linkAt(`${pid}/${name}`));
+  expect(ours).toEqual(inside.map(([, , , mode, target]) => `${mode} ${target}`));
+  expect(new Set(inside.map(([, , name]) => name?.split('/')[0]))).toEqual(
+    new Set(['cwd', 'exe', 'fd', 'root']),
+  );
+  expect(inside.filter(([line]) => /\/fd\/\d+ \d+ socket:/.test(line)).length).toBeGreaterThan(10);
 });

@@ -190,6 +190,31 @@ describe('files of a process', () => {
     expect(content('512/root')).toBeUndefined();
   });
 
+  test('maps aligns names as the kernel does, and is empty without memory', () => {
+    expect(content('1/maps')?.split('\n')).toEqual([
+      '55d0c1a2b000-55d0c1a2f000 r--p 00004000 fe:01 1234                       /usr/lib/systemd/sys\\012temd (deleted)',
+      '55d0c2000000-55d0c2021000 rw-p 00000000 00:00 0                          [heap]',
+      '7f0000000000-7f0000021000 rw-s 00000000 00:00 0 ',
+      'ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]',
+      '',
+    ]);
+    expect(content('10/maps')).toBe('');
+    expect(content('512/maps')).toBeUndefined();
+  });
+
+  test('open files are links whose mode says what they were opened for', () => {
+    const tree = renderTree(fixtureGuest());
+    expect(nodeAt(tree, '1/fd')).toMatchObject({ kind: 'directory', mode: 0o500 });
+    const links = ['0', '3', '12'].map(
+      (name) => nodeAt(tree, `1/fd/${name}`) as { mode: number; content: Buffer },
+    );
+    expect(links.map(({ mode, content: target }) => [mode.toString(8), String(target)])).toEqual([
+      ['700', '/dev/null'],
+      ['500', 'pipe:[17]'],
+      ['300', '/run/x (deleted)'],
+    ]);
+  });
+
   test('belong to the effective ids', () => {
     const tree = renderTree(fixtureGuest());
     expect(nodeAt(tree, '512')).toMatchObject({ uid: 101, gid: 201, mode: 0o555 });
