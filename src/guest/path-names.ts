@@ -39,7 +39,7 @@ export class PathNames {
   /** d_path(), fs/d_path.c. Undefined on a file system that makes up its names in a way that we do not know. */
   ofPlace(place: Place): string | undefined {
     let byMount = this.#names.get(place.dentry);
-    if (!byMount) this.#names.set(place.dentry, (byMount = new Map()));
+    if (!byMount) this.#names.set(place.dentry, (byMount = new Map<bigint, string | undefined>()));
     if (!byMount.has(place.mount)) byMount.set(place.mount, this.#read(place));
     return byMount.get(place.mount);
   }
