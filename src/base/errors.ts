@@ -48,6 +48,8 @@ export const errorCodes = {
   MEMORY_HOLE: exitStatus.unsupportedGuest,
   KERNEL_NOT_FOUND: exitStatus.unsupportedGuest,
   KERNEL_NO_BTF: exitStatus.unsupportedGuest,
+  /** A file that is no kernel which a profile can be built from. */
+  KERNEL_FILE: exitStatus.failed,
   KERNEL_UNSUPPORTED: exitStatus.unsupportedGuest,
   PROFILE_MISMATCH: exitStatus.unsupportedGuest,
   PROFILE_INVALID: exitStatus.badFile,

@@ -1,6 +1,7 @@
 import { OuaError } from '../base/errors.js';
 import { openDisk } from '../disk/open.js';
 import { openGuest } from '../guest/open.js';
+import { profileCacheFolder } from '../kernel/profile-cache.js';
 import { readProfile, shippedProfiles } from '../kernel/profile.js';
 import { openMemory } from '../memory/open.js';
 import type { Command, CommonArguments } from './command.js';
@@ -44,6 +45,7 @@ export const inspectCommand: Command<InspectArguments> = {
     using guest = openGuest(memory, {
       profile: args.profile === undefined ? undefined : readProfile(args.profile),
       profileDirectory: shippedProfiles,
+      profileCache: profileCacheFolder(),
     });
     if (args.cat !== undefined) printFile(guest.files, args.cat);
     else if (args.tree !== undefined && args.json) printJson(treeDocument(guest.files, args.tree));

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { OuaError } from '../base/errors.js';
+import { profileCacheFolder } from '../kernel/profile-cache.js';
 import { readProfile, shippedProfiles } from '../kernel/profile.js';
 import { diskFormats, type DiskFormat } from '../disk/image.js';
 import { planUpdate } from '../planner/plan.js';
@@ -98,6 +99,7 @@ export const planCommand: Command<PlanArguments> = {
         memoryFormat: args['memory-format'],
         profile: args.profile === undefined ? undefined : readProfile(args.profile),
         profileDirectory: shippedProfiles,
+        profileCache: profileCacheFolder(),
         output,
         commands,
         timeout: args.timeout,

@@ -1,12 +1,18 @@
-import { buildProfile, checkProfile } from '../kernel/open.js';
+import { errorCodes, OuaError } from '../base/errors.js';
+import { checkAnswers } from '../guest/answers.js';
+import { openGuest } from '../guest/open.js';
+import { profileOfFile, profileOfParts } from '../kernel/file/source.js';
+import { buildProfile } from '../kernel/open.js';
+import { architectureNames, type ArchitectureName } from '../kernel/paging.js';
+import { checkProfile, missingFrom } from '../kernel/profile-check.js';
 import {
   formatProfile,
   listProfiles,
   readProfile,
   shippedProfiles,
   writeProfile,
+  type Profile,
 } from '../kernel/profile.js';
-import { errorCodes, OuaError } from '../base/errors.js';
 import { openMemory } from '../memory/open.js';
 import type { Command, CommonArguments } from './command.js';
 import { printJson, printTable, printText } from './output.js';
@@ -14,7 +20,14 @@ import { printJson, printTable, printText } from './output.js';
 interface ProfileArguments extends CommonArguments {
   readonly action: (typeof actions)[number];
   readonly file: string | undefined;
+  readonly profile: string | undefined;
   readonly memory: string | undefined;
+  readonly 'memory-format': string | undefined;
+  readonly 'system-map': string | undefined;
+  readonly btf: string | undefined;
+  readonly banner: string | undefined;
+  readonly 'build-id': string | undefined;
+  readonly architecture: ArchitectureName;
   readonly directory: string;
   readonly write: boolean;
 }
@@ -22,19 +35,42 @@ interface ProfileArguments extends CommonArguments {
 const actions = ['build', 'list', 'show', 'check'] as const;
 
 export const profileCommand: Command<ProfileArguments> = {
-  command: 'profile <action> [file]',
+  command: 'profile <action> [file] [profile]',
   describe: 'build, list, show or check kernel profiles',
   examples: [
     ['$0 profile build --memory memory.core', "print the profile that the guest's own memory gives"],
     ['$0 profile build --memory memory.core --write', 'add it to the installed profiles'],
-    ['$0 profile check 6.1.json --memory memory.core', 'does this profile describe that guest?'],
+    [
+      '$0 profile build vmlinuz-6.1.0-50-cloud-amd64',
+      'the same from the kernel file, or a vmlinux with DWARF',
+    ],
+    [
+      '$0 profile build --system-map System.map --btf vmlinux.btf --banner version.txt',
+      'the same from parts',
+    ],
+    ['$0 profile check memory.core', 'what of this guest can be told, and what not, and why'],
+    ['$0 profile check memory.core 6.1.json', 'does this profile describe that guest?'],
     ['$0 profile list', 'the profiles that are installed'],
   ],
   options: (yargs) =>
     yargs
       .positional('action', { choices: actions, demandOption: true, describe: 'what to do' })
-      .positional('file', { type: 'string', describe: 'profile file (show, check)' })
-      .option('memory', { type: 'string', describe: 'memory image (build, check)' })
+      .positional('file', {
+        type: 'string',
+        describe: 'kernel file (build), memory image (check), profile file (show)',
+      })
+      .positional('profile', { type: 'string', describe: 'profile file (check; default: derived)' })
+      .option('memory', { type: 'string', describe: 'memory image (build)' })
+      .option('memory-format', { type: 'string', describe: 'format of the memory image (default: detected)' })
+      .option('system-map', { type: 'string', describe: 'System.map of the kernel (build)' })
+      .option('btf', { type: 'string', describe: 'its raw type information, with --system-map' })
+      .option('banner', { type: 'string', describe: 'file with its /proc/version, with --system-map' })
+      .option('build-id', { type: 'string', describe: 'its GNU build id, with --system-map' })
+      .option('architecture', {
+        choices: architectureNames,
+        default: 'x86-64' as const,
+        describe: 'its architecture, with --system-map',
+      })
       .option('directory', { type: 'string', default: shippedProfiles, describe: 'folder of profiles' })
       .option('write', { type: 'boolean', default: false, describe: 'write into the folder (build)' }),
   run: async (args) => {
@@ -45,8 +81,7 @@ export const profileCommand: Command<ProfileArguments> = {
 
 const actionOf: Record<ProfileArguments['action'], (args: ProfileArguments) => number> = {
   build(args) {
-    using memory = openMemory(needed(args.memory, '--memory'));
-    const profile = buildProfile(memory);
+    const profile = built(args);
     if (args.write) {
       const file = writeProfile(args.directory, profile);
       if (args.json) printJson({ file });
@@ -57,11 +92,18 @@ const actionOf: Record<ProfileArguments['action'], (args: ProfileArguments) => n
   list(args) {
     const profiles = listProfiles(args.directory);
     if (args.json)
-      printJson({ profiles: profiles.map(({ path, profile: { banner } }) => ({ path, banner })) });
+      printJson({
+        profiles: profiles.map(({ path, profile: { architecture, release, banner, buildId } }) => ({
+          ...{ path, architecture, release, banner, buildId },
+        })),
+      });
     else
       printTable(
-        ['RELEASE', 'BUILD', 'FILE'],
-        profiles.map(({ path, profile }) => [profile.release, build(profile.banner), path]),
+        ['RELEASE', 'ARCHITECTURE', 'BUILD', 'BUILD ID', 'FILE'],
+        profiles.map(({ path, profile }) => [
+          ...[profile.release, profile.architecture, build(profile.banner)],
+          ...[profile.buildId ?? '', path],
+        ]),
       );
     return 0;
   },
@@ -72,21 +114,49 @@ const actionOf: Record<ProfileArguments['action'], (args: ProfileArguments) => n
     return 0;
   },
   check(args) {
-    using memory = openMemory(needed(args.memory, '--memory'));
-    const findings = checkProfile(memory, readProfile(needed(args.file, 'a profile file')));
+    const image = needed(args.file, 'a memory image');
+    using memory = openMemory(image, { format: args['memory-format'] });
+    const given = args.profile === undefined ? undefined : readProfile(args.profile);
+    const profile = given ?? buildProfile(memory);
+    const findings = given ? checkProfile(memory, given) : missingFrom(profile);
     const fits = findings.every(({ kind }) => kind !== 'error');
-    if (args.json) printJson({ fits, findings });
+    const answers = fits ? checkAnswers(openGuest(memory, { profile })) : [];
+    const { release, banner, buildId, architecture } = profile;
+    if (args.json) printJson({ fits, release, banner, buildId, architecture, findings, answers });
     else {
-      printText(fits ? 'the profile describes this guest' : 'the profile does not describe this guest');
+      const subject = given ? 'the profile' : `the kernel's own description of ${release}`;
+      printText(fits ? `${subject} describes this guest` : `${subject} does not describe this guest`);
       if (findings.length > 0)
         printTable(
-          ['', 'WHAT'],
-          findings.map(({ kind, what }) => [kind, what]),
+          ['', 'WHAT', 'NEEDED FOR'],
+          findings.map(({ kind, what, neededFor }) => [kind, what, neededFor ?? '']),
+        );
+      if (answers.length > 0)
+        printTable(
+          ['', 'ANSWER', 'WHY NOT'],
+          answers.map(({ answer, problem }) => [problem === undefined ? 'ok' : 'no', answer, problem ?? '']),
         );
     }
     return fits ? 0 : errorCodes.PROFILE_MISMATCH;
   },
 };
+
+/** From a memory image, a kernel file, or parts of a kernel: whichever is named. */
+function built(args: ProfileArguments): Profile {
+  if (args['system-map'] !== undefined)
+    return profileOfParts({
+      systemMap: args['system-map'],
+      btf: needed(args.btf, '--btf'),
+      banner: needed(args.banner, '--banner'),
+      buildId: args['build-id'],
+      architecture: args.architecture,
+    });
+  if (args.file !== undefined) return profileOfFile(args.file);
+  using memory = openMemory(needed(args.memory, '--memory or a kernel file'), {
+    format: args['memory-format'],
+  });
+  return buildProfile(memory);
+}
 
 /** `#1 SMP PREEMPT_DYNAMIC Debian 6.1.170-1 (2026-…)`: what tells builds of one release apart. */
 function build(banner: string): string {

@@ -3,7 +3,6 @@ import type { StructView } from '../kernel/struct-view.js';
 
 /** The kernel limits arguments to a quarter of the stack's limit, at most 6 MiB (`fs/exec.c`). */
 const maxArguments = 6 * 1024 * 1024;
-const pageSize = 4096;
 
 /**
  * What `/proc/<pid>/cmdline` shows: the arguments, or one string where the process has written its title over
@@ -23,7 +22,7 @@ export function readCommandLine(kernel: Kernel, mm: StructView<'mm_struct'>): Bu
 
 /** A title may overflow into the environment; the kernel shows at most one page of it. */
 function readTitle(kernel: Kernel, pgd: bigint, start: bigint, end: bigint): Buffer | undefined {
-  const length = Math.min(Number(end - start), pageSize);
+  const length = Math.min(Number(end - start), kernel.pageSize);
   const bytes = kernel.readUser(pgd, start, length);
   const nul = bytes?.indexOf(0) ?? -1;
   return nul < 0 ? bytes : bytes?.subarray(0, nul + 1);

@@ -1,14 +1,20 @@
 import type { Kernel } from '../kernel/kernel.js';
 import { inconsistent, listEntries } from '../kernel/lists.js';
+import { X86Paging } from '../kernel/paging-x86-64.js';
 import { perCpuCounterSum } from '../kernel/percpu.js';
+import { readVmcoreInfo, vmcoreNumber } from '../kernel/vmcoreinfo.js';
 import type { MemInfo } from './guest.js';
 
-const kibPerPage = 4;
+/** Of the smallest pages: the direct map's rows count those of x86. */
 const pageSize = 4096;
 
 /** The counters that the rows are made of; all in pages, undefined when this kernel does not have one. */
 class Counters {
   constructor(readonly kernel: Kernel) {}
+
+  get kibPerPage(): number {
+    return this.kernel.pageSize / 1024;
+  }
 
   /** A global counter of the zones or of the nodes, never negative: global_zone_page_state() and its twin. */
   zone(enumerator: string): number | undefined {
@@ -57,7 +63,7 @@ const rows: readonly Row[] = [
   ['MemAvailable', 'pages', available],
   ['Buffers', 'pages', buffers],
   ['Cached', 'pages', cached],
-  ['SwapCached', 'pages', (at) => at.node('NR_SWAPCACHE')],
+  ['SwapCached', 'pages', swapCache],
   ['Active', 'pages', (at) => at.lru('NR_ACTIVE_ANON', 'NR_ACTIVE_FILE')],
   ['Inactive', 'pages', (at) => at.lru('NR_INACTIVE_ANON', 'NR_INACTIVE_FILE')],
   ['Active(anon)', 'pages', (at) => at.lru('NR_ACTIVE_ANON')],
@@ -68,6 +74,8 @@ const rows: readonly Row[] = [
   ['Mlocked', 'pages', (at) => at.zone('NR_MLOCK')],
   ['SwapTotal', 'pages', (at) => at.long('total_swap_pages')],
   ['SwapFree', 'pages', (at) => at.long('nr_swap_pages')],
+  ['Zswap', 'KiB', zswapPool],
+  ['Zswapped', 'pages', (at) => at.int('zswap_stored_pages')],
   ['Dirty', 'pages', (at) => at.node('NR_FILE_DIRTY')],
   ['Writeback', 'pages', (at) => at.node('NR_WRITEBACK')],
   ['AnonPages', 'pages', (at) => at.node('NR_ANON_MAPPED')],
@@ -89,8 +97,8 @@ const rows: readonly Row[] = [
   ['WritebackTmp', 'pages', (at) => at.node('NR_WRITEBACK_TEMP') ?? 0],
   ['CommitLimit', 'pages', commitLimit],
   ['Committed_AS', 'pages', committed],
-  ['VmallocTotal', 'KiB', (at) => (at.kernel.location.levels === 5 ? 13_743_895_347_199 : 34_359_738_367)],
-  ['VmallocUsed', 'pages', (at) => at.long('nr_vmalloc_pages')],
+  ['VmallocTotal', 'KiB', vmallocTotal],
+  ['VmallocUsed', 'pages', (at) => at.long('nr_vmalloc_pages') ?? at.node('NR_VMALLOC')],
   ['VmallocChunk', 'pages', () => 0],
   ['Percpu', 'pages', perCpuPages],
   ['HardwareCorrupted', 'pages', (at) => at.long('num_poisoned_pages')],
@@ -103,6 +111,8 @@ const rows: readonly Row[] = [
   ['CmaFree', 'pages', (at) => ifCma(at, at.zone('NR_FREE_CMA_PAGES'))],
   ['Unaccepted', 'pages', (at) => at.zone('NR_UNACCEPTED')],
   ['Balloon', 'pages', (at) => at.node('NR_BALLOON_PAGES')],
+  ['GPUActive', 'pages', (at) => at.node('NR_GPU_ACTIVE')],
+  ['GPUReclaim', 'pages', (at) => at.node('NR_GPU_RECLAIM')],
   ['HugePages_Total', 'count', (at) => hugePages(at)?.uint('nr_huge_pages')],
   ['HugePages_Free', 'count', (at) => hugePages(at)?.uint('free_huge_pages')],
   ['HugePages_Rsvd', 'count', (at) => hugePages(at)?.uint('resv_huge_pages')],
@@ -120,7 +130,7 @@ export function readMemInfo(kernel: Kernel): MemInfo {
   for (const [name, unit, value] of rows) {
     const amount = value(counters);
     if (amount === undefined || !Number.isFinite(amount)) continue;
-    info.push([name, unit === 'pages' ? amount * kibPerPage : amount]);
+    info.push([name, unit === 'pages' ? amount * counters.kibPerPage : amount]);
   }
   return info;
 }
@@ -146,6 +156,18 @@ function available(at: Counters): number | undefined {
   if (low === undefined) return undefined;
   const usable = (pages: number) => pages - Math.min(Math.floor(pages / 2), low);
   return Math.max(0, free - reserve + usable(cache) + usable(reclaimable));
+}
+
+/** A counter since 5.12; before it the swap devices' own mappings counted, which nobody has without swap. */
+function swapCache(at: Counters): number | undefined {
+  return at.node('NR_SWAPCACHE') ?? (at.long('total_swap_pages') === 0 ? 0 : undefined);
+}
+
+/** Bytes of compressed memory; since 6.10 the pools count them, which have none while nothing is stored. */
+function zswapPool(at: Counters): number | undefined {
+  const total = at.long('zswap_pool_total_size');
+  if (total !== undefined) return Math.floor(total / 1024);
+  return at.int('zswap_stored_pages') === 0 ? 0 : undefined;
 }
 
 /** MAX_NUMNODES is at most 1024. */
@@ -189,8 +211,9 @@ function buffers({ kernel }: Counters): number | undefined {
 function cached(at: Counters): number | undefined {
   const pages = at.node('NR_FILE_PAGES');
   const device = buffers(at);
-  if (pages === undefined || device === undefined) return undefined;
-  return Math.max(0, pages - (at.node('NR_SWAPCACHE') ?? 0) - device);
+  const cachedSwap = swapCache(at);
+  if (pages === undefined || device === undefined || cachedSwap === undefined) return undefined;
+  return Math.max(0, pages - cachedSwap - device);
 }
 
 /** The counters are there without CONFIG_CMA, too, but not the rows. */
@@ -205,7 +228,7 @@ function commitLimit(at: Counters): number | undefined {
   const total = at.long('_totalram_pages');
   if (ratio === undefined || total === undefined) return undefined;
   const allowed = kibibytes
-    ? Math.floor(kibibytes / kibPerPage)
+    ? Math.floor(kibibytes / at.kibPerPage)
     : Math.floor(((total - (hugeTotalPages(at) ?? 0)) * ratio) / 100);
   return allowed + (at.long('total_swap_pages') ?? 0);
 }
@@ -235,10 +258,26 @@ function hugeTotalPages(at: Counters): number | undefined {
   return state ? state.uint('nr_huge_pages') * 2 ** state.uint('order') : undefined;
 }
 
+/**
+ * VMALLOC_END - VMALLOC_START: on x86-64 it depends on the levels of page tables only
+ * (`Documentation/arch/x86/x86_64/mm.rst`); others write it down.
+ */
+function vmallocTotal({ kernel }: Counters): number | undefined {
+  const { paging } = kernel.location;
+  if (paging instanceof X86Paging) return paging.levels === 5 ? 13_743_895_347_199 : 34_359_738_367;
+  const info = readVmcoreInfo(kernel);
+  const start = info && vmcoreNumber(info, 'NUMBER(VMALLOC_START)');
+  const end = info && vmcoreNumber(info, 'NUMBER(VMALLOC_END)');
+  return start === undefined || end === undefined ? undefined : Number((end - start) / 1024n);
+}
+
 /** x86 counts the direct map's pages by level: 4 KiB, 2 MiB, 1 GiB. */
-function directMap({ kernel }: Counters, level: 1 | 2 | 3): number | undefined {
+function directMap(at: Counters, level: 1 | 2 | 3): number | undefined {
+  const { kernel } = at;
   const counts = kernel.find('direct_pages_count');
   if (counts === undefined) return undefined;
+  // Processors without pages of 1 GiB have no row for them.
+  if (level === 3 && at.int('direct_gbpages') === 0) return undefined;
   const pages = Number(kernel.pointer(counts + BigInt(level * 8)));
   return (pages * pageSize * 512 ** (level - 1)) / 1024;
 }

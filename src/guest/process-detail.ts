@@ -18,8 +18,6 @@ const PFA_NO_NEW_PRIVS = 1n;
 const SIG_IGN = 1n;
 const signalCount = 64;
 const nsPerClockTick = 10_000_000n;
-const pageSize = 4096n;
-const kibPerPage = 4;
 
 /** What only `/proc/<pid>/stat` and `status` ask for. `guestTime` is the group's, in nanoseconds. */
 export function readDetail(
@@ -125,9 +123,12 @@ function blockDelay(kernel: Kernel, task: Task): bigint {
 /** task_mem(), `fs/proc/task_mmu.c`. */
 function memoryFigures(kernel: Kernel, mm: Mm): NonNullable<ProcessDetail['memory']> {
   const pages = residentPages(kernel, mm);
+  const pageSize = BigInt(kernel.pageSize);
+  const kib = (count: bigint) => Number((count * pageSize) / 1024n);
   const total = mm.u64('total_vm');
   const executable = mm.u64('exec_vm') * pageSize;
-  const code = roundUp(mm.u64('end_code')) - (mm.u64('start_code') & ~(pageSize - 1n));
+  const endOfCode = (mm.u64('end_code') + pageSize - 1n) & ~(pageSize - 1n);
+  const code = endOfCode - (mm.u64('start_code') & ~(pageSize - 1n));
   const text = code < executable ? code : executable;
   return {
     peak: kib(max(mm.u64('hiwater_vm'), total)),
@@ -145,14 +146,6 @@ function memoryFigures(kernel: Kernel, mm: Mm): NonNullable<ProcessDetail['memor
     pageTables: Number(mm.u64('pgtables_bytes') >> 10n),
     swap: kib(pages.swap),
   };
-}
-
-function kib(pages: bigint): number {
-  return Number(pages) * kibPerPage;
-}
-
-function roundUp(address: bigint): bigint {
-  return (address + pageSize - 1n) & ~(pageSize - 1n);
 }
 
 function max(a: bigint, b: bigint): bigint {

@@ -86,7 +86,7 @@ function readProcess(kernel: Kernel, task: Task, names: PathNames | undefined): 
     rtPriority: task.uint('rt_priority'),
     processor: task.uint('cpu'),
     ttyNr: ttyNumber(kernel, signal.pointer('tty')),
-    vsize: mm ? mm.u64('total_vm') * 4096n : 0n,
+    vsize: mm ? mm.u64('total_vm') * BigInt(kernel.pageSize) : 0n,
     rss: mm ? residentPages(kernel, mm).total : 0n,
     cmdline: mm ? readCommandLine(kernel, mm) : Buffer.alloc(0),
     detail: readDetail(kernel, task, signal, mm, accounts.guestTime),

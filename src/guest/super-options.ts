@@ -1,4 +1,5 @@
 import type { Kernel } from '../kernel/kernel.js';
+import { listEntries } from '../kernel/lists.js';
 import type { StructView } from '../kernel/struct-view.js';
 
 /** SB_* of `include/linux/fs.h` that are options, in the order of show_sb_opts(). */
@@ -31,6 +32,9 @@ type Options = (kernel: Kernel, superBlock: SuperBlock) => string[];
 const ownOptions: Readonly<Record<string, Options>> = {
   tmpfs: sharedMemory,
   devtmpfs: sharedMemory,
+  // What an initramfs is unpacked into: a tmpfs or, without one, a ramfs that has no options.
+  rootfs: (kernel, superBlock) =>
+    superBlock.uint('s_magic') === TMPFS_MAGIC ? sharedMemory(kernel, superBlock) : [],
   ramfs: (kernel, superBlock) => {
     const mode = kernel.view('ramfs_fs_info', superBlock.pointer('s_fs_info')).uint('mode');
     return mode === RAMFS_DEFAULT_MODE ? [] : [`mode=${octal(mode)}`];
@@ -51,7 +55,7 @@ const ownOptions: Readonly<Record<string, Options>> = {
   },
   hugetlbfs: (kernel, superBlock) => {
     const state = kernel.view('hugetlbfs_sb_info', superBlock.pointer('s_fs_info')).pointer('hstate');
-    const kib = kibPerPage * 2 ** kernel.view('hstate', state).uint('order');
+    const kib = (kernel.pageSize / 1024) * 2 ** kernel.view('hstate', state).uint('order');
     return [kib >= 1024 ? `pagesize=${kib / 1024}M` : `pagesize=${kib}K`];
   },
   cgroup2: (kernel) => {
@@ -63,6 +67,8 @@ const ownOptions: Readonly<Record<string, Options>> = {
   },
 };
 
+/** `include/uapi/linux/magic.h` */
+const TMPFS_MAGIC = 0x01021994;
 const RAMFS_DEFAULT_MODE = 0o755;
 
 /** In the order of cgroup_show_options(), `kernel/cgroup/cgroup.c`. */
@@ -77,7 +83,6 @@ const cgroupOptions: readonly (readonly [enumerator: string, option: string])[] 
 
 /** The permission bits of a tmpfs's root when no mode was given. */
 const tmpfsDefaultMode = 0o1777;
-const kibPerPage = 4;
 
 /** shmem_format_huge(): what SHMEM_HUGE_* is called. */
 const hugePolicies: Readonly<Record<number, string>> = { 1: 'always', 2: 'within_size', 3: 'advise' };
@@ -90,14 +95,30 @@ function sharedMemory(kernel: Kernel, superBlock: SuperBlock): string[] {
   const [blocks, inodes] = [info.uint('max_blocks'), info.uint('max_inodes')];
   const mode = info.uint('mode') & 0o7777;
   return [
-    ...(blocks === half ? [] : [`size=${blocks * kibPerPage}k`]),
+    ...(blocks === half ? [] : [`size=${(blocks * kernel.pageSize) / 1024}k`]),
     ...(inodes === half ? [] : [`nr_inodes=${inodes}`]),
     ...(mode === tmpfsDefaultMode ? [] : [`mode=${octal(mode)}`]),
     ...(info.uint('uid') === 0 ? [] : [`uid=${info.uint('uid')}`]),
     ...(info.uint('gid') === 0 ? [] : [`gid=${info.uint('gid')}`]),
-    ...(info.has('full_inums') ? [info.uint('full_inums') ? 'inode64' : 'inode32'] : []),
+    ...inodeNumbers(kernel, info),
     ...(info.has('huge') && info.uint('huge') ? [`huge=${hugePolicies[info.uint('huge')] ?? ''}`] : []),
   ];
+}
+
+/**
+ * `inode32` is only shown by kernels whose default is the other one (CONFIG_TMPFS_INODE64): as of devtmpfs, which the
+ * kernel mounts without an option for it.
+ */
+function inodeNumbers(kernel: Kernel, info: StructView<'shmem_sb_info'>): string[] {
+  if (!info.has('full_inums')) return [];
+  if (info.uint('full_inums')) return ['inode64'];
+  for (const link of listEntries(kernel, kernel.symbol('super_blocks'), 'super blocks')) {
+    const other = kernel.container('super_block', 's_list', link);
+    const type = kernel.view('file_system_type', other.pointer('s_type'));
+    if (kernel.text(type.pointer('name')) !== 'devtmpfs' || other.uint('s_magic') !== TMPFS_MAGIC) continue;
+    return kernel.view('shmem_sb_info', other.pointer('s_fs_info')).uint('full_inums') ? ['inode32'] : [];
+  }
+  return [];
 }
 
 /** `%03o` */

@@ -49,7 +49,9 @@ const formats: Readonly<Record<SysctlKind, (source: Source) => string | undefine
   },
   int: (source) => words(source, 4, (bytes, at) => bytes.readInt32LE(at)),
   uint: (source) => words(source, 4, (bytes, at) => bytes.readUInt32LE(at)),
-  u8: (source) => words(source, 1, (bytes, at) => bytes.readUInt8(at)),
+  // The handlers with names of their own had ints before they had bytes.
+  u8: (source) =>
+    source.length === 1 ? words(source, 1, (bytes, at) => bytes.readUInt8(at)) : formats.int(source),
   bool: ({ kernel, data }) => String(kernel.read(data, 1)[0] ? 1 : 0),
   ulong: (source) => words(source, 8, (bytes, at) => bytes.readBigUInt64LE(at)),
   jiffies: (source) => words(source, 4, (bytes, at) => Math.trunc(bytes.readInt32LE(at) / source.hz)),

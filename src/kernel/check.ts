@@ -1,10 +1,11 @@
 import type { Kernel } from './kernel.js';
 import { hex } from './lists.js';
-import { findBuildId } from './profile-build.js';
-import { parseVmcoreInfo } from './vmcoreinfo.js';
+import { findBuildId } from './build-id.js';
+import { readVmcoreInfo, vmcoreNumber } from './vmcoreinfo.js';
 
-const maxVmcoreInfo = 64 * 1024;
 const maxNotes = 64 * 1024;
+/** Symbols whose addresses, with KASLR, every kernel writes down (`kernel/crash_core.c`, `vmcore_info.c`). */
+const namedByVmcoreInfo = ['init_uts_ns', 'swapper_pg_dir'];
 
 /**
  * What speaks against a kernel being the one that its profile describes and the one that runs: things that
@@ -52,16 +53,19 @@ const checks: readonly ((kernel: Kernel) => string | undefined)[] = [
     return undefined;
   },
   function vmcoreInfo(kernel) {
-    const data = kernel.find('vmcoreinfo_data');
-    const size = kernel.find('vmcoreinfo_size');
-    if (data === undefined || size === undefined) return undefined;
-    const length = Number(kernel.pointer(size));
-    if (length === 0 || length > maxVmcoreInfo) return undefined;
-    const info = parseVmcoreInfo(kernel.read(kernel.pointer(data), length).toString('latin1'));
+    const info = readVmcoreInfo(kernel);
+    if (!info) return undefined;
     if (info.release !== undefined && info.release !== kernel.release)
       return `VMCOREINFO says release '${info.release}', the banner says '${kernel.release}'`;
-    if (info.kernelOffset !== undefined && info.kernelOffset !== kernel.location.shift)
-      return `VMCOREINFO says KERNELOFFSET=${info.kernelOffset.toString(16)}, the page tables say ${kernel.location.shift.toString(16)}`;
+    const { architecture, shift } = kernel.location;
+    if (architecture.name === 'x86-64' && info.kernelOffset !== undefined && info.kernelOffset !== shift)
+      return `VMCOREINFO says KERNELOFFSET=${info.kernelOffset.toString(16)}, the page tables say ${shift.toString(16)}`;
+    for (const name of namedByVmcoreInfo) {
+      const said = vmcoreNumber(info, `SYMBOL(${name})`);
+      const found = kernel.find(name);
+      if (said !== undefined && found !== undefined && said !== found)
+        return `VMCOREINFO says ${name} is at ${hex(said)}, the page tables say ${hex(found)}`;
+    }
     return undefined;
   },
 ];

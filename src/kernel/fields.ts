@@ -225,7 +225,13 @@ export const structFields = {
   // parent → __parent (6.15)
   kernfs_node: { parent: at('__parent', 'parent'), name: at('name') },
 
-  file_system_type: { name: at('name'), fs_flags: at('fs_flags'), next: at('next') },
+  file_system_type: {
+    name: at('name'),
+    fs_flags: at('fs_flags'),
+    // the list of file systems became a struct hlist_head (seen in 7.2)
+    next: optional('next'),
+    list: optional('list'),
+  },
 
   module: {
     list: at('list'),
@@ -287,6 +293,7 @@ export const structFields = {
   proc_ns_operations: { name: at('name') },
   super_block: {
     s_dev: at('s_dev'),
+    s_magic: at('s_magic'),
     s_flags: at('s_flags'),
     s_type: at('s_type'),
     s_root: at('s_root'),
@@ -507,6 +514,9 @@ export const enumerators = [
   'NR_MLOCK',
   'NR_UNACCEPTED',
   'NR_BALLOON_PAGES',
+  'NR_VMALLOC',
+  'NR_GPU_ACTIVE',
+  'NR_GPU_RECLAIM',
 ] as const;
 
 export type Enumerator = (typeof enumerators)[number];

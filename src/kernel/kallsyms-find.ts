@@ -7,10 +7,23 @@ export interface KallsymsTables {
   readonly names: Uint8Array;
   readonly tokens: readonly string[];
   readonly offsets: Int32Array;
-  /** As in memory, that is, relocated by KASLR. */
-  readonly relativeBase: bigint;
+  /**
+   * As in memory, that is, relocated by KASLR; 0 in a file whose relocations were never applied. Undefined where each
+   * offset is counted from its own place (7.x): then addresses are known only as places in the region.
+   */
+  readonly relativeBase: bigint | undefined;
+  /** Where in the region the offsets start. */
+  readonly offsetsAt: number;
+  /** Where in the region all of this but the base stands: what a look-up depends on. */
+  readonly spans: readonly KallsymsSpan[];
   /** Offsets are negative below the base and others absolute (CONFIG_KALLSYMS_ABSOLUTE_PERCPU, gone in 6.15). */
   readonly absolutePercpu: boolean;
+}
+
+/** A piece of the region that was looked through, in bytes from its start. */
+export interface KallsymsSpan {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Work for hostile memory: runs of digits looked at, and names stepped over. Real memory has a handful of runs. */
@@ -21,9 +34,10 @@ const maxSymbols = 4_000_000;
 /** names, markers and seqs_of_names take 2–4 MB together on distributions' kernels. */
 const maxTableBytes = 48 * 1024 * 1024;
 const maxToken = 512;
-const kernelSpace = 0xffffffff80000000n;
+/** The lowest address of any kernel: aarch64 with 52 bits. */
+const kernelSpace = 0xfff0000000000000n;
 /** What nm prints, and so what scripts/kallsyms.c puts before a name. */
-const typeLetter = /^[a-zA-Z]/;
+const typeLetter = /^[abdinrtuvwABDINRTUVW]/;
 
 /**
  * Looks for the tables of kallsyms between two physical addresses.
@@ -33,7 +47,14 @@ const typeLetter = /^[a-zA-Z]/;
  * by the markers after those: all tables are checked against each other, so that a false hit does not survive.
  */
 export function findKallsyms(memory: PhysicalMemory, start: number, end: number): KallsymsTables | undefined {
-  const region = memory.read(start, end - start);
+  return kallsymsIn(memory.read(start, end - start));
+}
+
+/**
+ * The same in read-only data that is at hand.
+ * @param relocated whether the addresses must be those of a running kernel; in some files they are relative
+ */
+export function kallsymsIn(region: Buffer, relocated = true): KallsymsTables | undefined {
   const digits = Buffer.from('0\x001\x002\x003\x004\x005\x006\x007\x008\x009\0', 'latin1');
   const budget = { steps: maxSteps };
   let runs = 0;
@@ -43,14 +64,18 @@ export function findKallsyms(memory: PhysicalMemory, start: number, end: number)
     at = region.indexOf(digits, at + 1), runs++
   ) {
     const table = tokenTableAround(region, at);
-    const tables = table && tablesAround(region, table, budget);
+    const tables = table && tablesAround(region, table, budget, relocated);
     if (tables) return tables;
   }
   return undefined;
 }
 
+/** Bytes that each table starts at a multiple of: 4 since no table has words of 8 bytes. */
+type Alignment = 4 | 8;
+
 interface TokenTable {
   readonly start: number;
+  readonly alignment: Alignment;
   /** Just after the token index. */
   readonly end: number;
   readonly tokens: readonly string[];
@@ -62,15 +87,20 @@ function tokenTableAround(region: Buffer, digits: number): TokenTable | undefine
     second = region.lastIndexOf(0, second - 2) + 1;
     if (second <= 1) return undefined;
   }
-  // What stands before the first token need not end in a NUL, but the table is aligned to 8 bytes.
-  for (let start = (second - 2) & ~7; start >= 0 && second - start <= maxToken; start -= 8) {
-    const table = tokenTableAt(region, start);
-    if (table) return table;
-  }
+  // What stands before the first token need not end in a NUL, but the table is aligned.
+  for (const alignment of [8, 4] as const)
+    for (
+      let start = (second - 2) & -alignment;
+      start >= 0 && second - start <= maxToken;
+      start -= alignment
+    ) {
+      const table = tokenTableAt(region, start, alignment);
+      if (table) return table;
+    }
   return undefined;
 }
 
-function tokenTableAt(region: Buffer, start: number): TokenTable | undefined {
+function tokenTableAt(region: Buffer, start: number, alignment: Alignment): TokenTable | undefined {
   const starts = new Uint16Array(257);
   let at = start;
   for (let token = 0; token < 256; token++) {
@@ -80,37 +110,67 @@ function tokenTableAt(region: Buffer, start: number): TokenTable | undefined {
     at = stop + 1;
   }
   starts[256] = at - start;
-  const index = align8(at);
+  const index = align(at, alignment);
   if (index + 512 > region.length) return undefined;
   for (let token = 0; token < 256; token++)
     if (region.readUInt16LE(index + token * 2) !== starts[token]) return undefined;
   const tokens = Array.from({ length: 256 }, (_, token) =>
     region.toString('latin1', start + (starts[token] ?? 0), start + (starts[token + 1] ?? 0) - 1),
   );
-  return { start, end: index + 512, tokens };
+  return { start, end: index + 512, tokens, alignment };
 }
 
 /**
  * Up to 6.3 the order is offsets, relative_base, num_syms, names, markers, token_table, token_index; then
- * offsets and relative_base came after token_index (404bad70fcf7, 6.4). seqs_of_names does not matter here.
+ * offsets and relative_base came after token_index (404bad70fcf7, 6.4), and in 7.x relative_base went, and all
+ * alignment with it. seqs_of_names does not matter here.
  */
 function tablesAround(
   region: Buffer,
   table: TokenTable,
   budget: { steps: number },
+  relocated: boolean,
 ): KallsymsTables | undefined {
   const lowest = Math.max(0, table.start - maxTableBytes);
-  for (let at = (table.start - 16) & ~7; at >= lowest; at -= 8) {
+  const { alignment } = table;
+  for (let at = (table.start - 16) & -alignment; at >= lowest; at -= alignment) {
     const count = region.readUInt32LE(at);
-    if (count < minSymbols || count > maxSymbols || region.readUInt32LE(at + 4) !== 0) continue;
-    const names = namesAt(region, at + 8, count, table, budget);
+    if (count < minSymbols || count > maxSymbols || !isLikely(count, table.start - at)) continue;
+    if (alignment === 8 && region.readUInt32LE(at + 4) !== 0) continue;
+    const names = namesAt(region, at + alignment, count, table, budget);
     if (!names) continue;
-    const values =
-      offsetsAt(region, at - 8 - align8(count * 4), count, at - 8) ??
-      offsetsAt(region, align8(table.end), count, align8(table.end) + align8(count * 4));
-    if (values) return { count, names, tokens: table.tokens, ...values };
+    const fixed = { count, names, tokens: table.tokens };
+    if (alignment === 4) {
+      const offsetsAt = align(table.end, alignment);
+      const offsets = placeRelativeAt(region, offsetsAt, count);
+      if (!offsets) continue;
+      return {
+        ...{ ...fixed, offsets, offsetsAt, relativeBase: undefined, absolutePercpu: false },
+        spans: [{ start: at, end: offsetsAt + count * 4 }],
+      };
+    }
+    for (const [start, baseAt] of [
+      [at - 8 - align(count * 4, 8), at - 8],
+      [align(table.end, 8), align(table.end, 8) + align(count * 4, 8)],
+    ] as const) {
+      const values = offsetsAt(region, start, count, baseAt, relocated);
+      if (!values) continue;
+      const spans = [
+        { start: at, end: table.end },
+        { start, end: start + count * 4 },
+      ];
+      return { ...fixed, offsetsAt: start, spans, ...values };
+    }
   }
   return undefined;
+}
+
+/** Bytes that a symbol takes between the number of symbols and the token table: a name, and its part of the rest. */
+const symbolBytes = { least: 2, most: 64 };
+
+/** Whether so many symbols can take so many bytes: most words of the tables are no number of symbols. */
+function isLikely(count: number, bytes: number): boolean {
+  return count * symbolBytes.least < bytes && count * symbolBytes.most > bytes;
 }
 
 /** The names, when `count` of them end where markers start that are right for them. */
@@ -121,7 +181,7 @@ function namesAt(
   table: TokenTable,
   budget: { steps: number },
 ): Uint8Array | undefined {
-  for (let index = 0, at = start; index < 16; index++) {
+  for (let index = 0, at = start; index < 64; index++) {
     if (!typeLetter.test(expandName(region, table.tokens, at))) return undefined;
     at = nextName(region, at);
   }
@@ -132,22 +192,49 @@ function namesAt(
     at = nextName(region, at);
     if (at > table.start || --budget.steps < 0) return undefined;
   }
-  const markersAt = align8(at);
+  const markersAt = align(at, table.alignment);
   if (markersAt + markers.length * 4 > table.start) return undefined;
   for (let index = 0; index < markers.length; index++)
     if (region.readUInt32LE(markersAt + index * 4) !== markers[index]) return undefined;
   return region.subarray(start, at);
 }
 
-function offsetsAt(region: Buffer, start: number, count: number, baseAt: number) {
+function offsetsAt(region: Buffer, start: number, count: number, baseAt: number, relocated: boolean) {
   if (start < 0 || baseAt + 8 > region.length) return undefined;
   const relativeBase = region.readBigUInt64LE(baseAt);
-  if (relativeBase < kernelSpace || relativeBase % 4096n !== 0n) return undefined;
+  const isRelative = !relocated && relativeBase === 0n;
+  if (!isRelative && (relativeBase < kernelSpace || relativeBase % 4096n !== 0n)) return undefined;
   const bytes = new Uint8Array(count * 4);
   bytes.set(region.subarray(start, start + count * 4));
   const offsets = new Int32Array(bytes.buffer);
+  // No base tells these from zeros: but the symbols are sorted by address.
+  if (isRelative && !isAscending(offsets)) return undefined;
   // Sorted by address: with ABSOLUTE_PERCPU the last symbols are the highest above the base, stored as -1 - offset.
   return { offsets, relativeBase, absolutePercpu: (offsets.at(-1) as number) < 0 };
+}
+
+/** Offsets from their own places. Nothing else tells them from other words, but the symbols are sorted by address. */
+function placeRelativeAt(region: Buffer, start: number, count: number): Int32Array | undefined {
+  if (start + count * 4 > region.length) return undefined;
+  const offsets = new Int32Array(count);
+  let last = -Infinity;
+  for (let index = 0; index < count; index++) {
+    const offset = region.readInt32LE(start + index * 4);
+    const place = index * 4 + offset;
+    if (place < last) return undefined;
+    last = place;
+    offsets[index] = offset;
+  }
+  return offsets;
+}
+
+function isAscending(offsets: Int32Array): boolean {
+  let last = 0;
+  for (const offset of offsets) {
+    if (offset < last) return false;
+    last = offset;
+  }
+  return last > 0;
 }
 
 /** Where the name behind the one at `at` begins. */
@@ -166,6 +253,6 @@ export function expandName(names: Uint8Array, tokens: readonly string[], at: num
   return name;
 }
 
-function align8(value: number): number {
-  return (value + 7) & ~7;
+function align(value: number, alignment: Alignment): number {
+  return (value + alignment - 1) & -alignment;
 }

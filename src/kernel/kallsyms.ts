@@ -15,13 +15,22 @@ export class Kallsyms {
   readonly #slots: Uint32Array;
   readonly #mask: number;
 
-  constructor(tables: KallsymsTables) {
+  readonly #origin: bigint;
+
+  /** @param origin address of the region that the tables were found in, for those whose offsets count from their places */
+  constructor(tables: KallsymsTables, origin = 0n) {
     this.#tables = tables;
+    this.#origin = origin;
     const slotCount = 2 ** Math.ceil(Math.log2(tables.count * 2));
     this.#mask = slotCount - 1;
     this.#slots = new Uint32Array(slotCount);
     this.#nameOffsets = new Uint32Array(tables.count);
     this.#index();
+  }
+
+  /** Whether addresses are places in the region that the tables were found in, counted from `origin`. */
+  get isPlaceRelative(): boolean {
+    return this.#tables.relativeBase === undefined;
   }
 
   get count(): number {
@@ -36,8 +45,9 @@ export class Kallsyms {
 
   /** The address of the symbol in place `index` of the table. */
   addressAt(index: number): bigint {
-    const { offsets, relativeBase, absolutePercpu } = this.#tables;
+    const { offsets, offsetsAt, relativeBase, absolutePercpu } = this.#tables;
     const offset = offsets[index] ?? 0;
+    if (relativeBase === undefined) return this.#origin + BigInt(offsetsAt + index * 4 + offset);
     if (!absolutePercpu) return relativeBase + BigInt(offset >>> 0);
     return offset >= 0 ? BigInt(offset) : relativeBase - 1n - BigInt(offset);
   }

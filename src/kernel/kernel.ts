@@ -1,10 +1,10 @@
 import { OuaError } from '../base/errors.js';
 import type { PhysicalMemory } from '../memory/memory.js';
+import { releaseOf } from './banners.js';
 import type { FieldName, StructName } from './layout.js';
 import { hex, inconsistent } from './lists.js';
 import type { KernelLocation } from './locate.js';
-import { linkText, releaseOf } from './locate.js';
-import { AddressSpace } from './paging-x86-64.js';
+import type { AddressSpace } from './paging.js';
 import type { Profile } from './profile.js';
 import { readLayout, StructView, type ReadLayout } from './struct-view.js';
 
@@ -12,7 +12,8 @@ import { readLayout, StructView, type ReadLayout } from './struct-view.js';
 const readBudget = 8_000_000;
 const maxRead = 64 * 1024 * 1024;
 const maxText = 64 * 1024;
-const pageSize = 4096;
+/** Strings and structures are read by these pieces: the smallest page of any architecture. */
+const pieceSize = 4096;
 
 /**
  * The guest's kernel: its memory by virtual address, its variables by name, its structs by their members.
@@ -33,13 +34,18 @@ export class Kernel {
     this.release = releaseOf(this.banner) ?? profile.release;
   }
 
+  /** Bytes of the kernel's pages: what its counters of pages count. */
+  get pageSize(): number {
+    return this.location.paging.pageSize;
+  }
+
   /** Address of a variable or function, or undefined when this kernel has none of that name. */
   find(symbol: string): bigint | undefined {
     const text = this.profile.symbols[symbol];
     if (text === undefined) return undefined;
     const address = BigInt(text);
-    // Per-CPU symbols are offsets and do not move with the image.
-    return address < linkText ? address : address + this.location.shift;
+    const { architecture, shift } = this.location;
+    return architecture.inImage(address) ? address + shift : address;
   }
 
   /** @throws OuaError `KERNEL_UNSUPPORTED` when this kernel has no such symbol. */
@@ -87,11 +93,11 @@ export class Kernel {
    * The bytes of a C string, without its NUL.
    * @throws OuaError `GUEST_INCONSISTENT` when it does not end within `limit` bytes.
    */
-  cstring(address: bigint, limit = pageSize): Buffer {
+  cstring(address: bigint, limit = pieceSize): Buffer {
     const parts: Buffer[] = [];
     for (let done = 0; done < Math.min(limit, maxText);) {
       const at = address + BigInt(done);
-      const part = this.read(at, Math.min(limit - done, 64, pageSize - Number(at & 0xfffn)));
+      const part = this.read(at, Math.min(limit - done, 64, pieceSize - Number(at & 0xfffn)));
       const end = part.indexOf(0);
       parts.push(end < 0 ? part : part.subarray(0, end));
       if (end >= 0) return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
@@ -100,7 +106,7 @@ export class Kernel {
     throw inconsistent(`the text at ${hex(address)} does not end within ${limit} bytes`);
   }
 
-  text(address: bigint, limit = pageSize): string {
+  text(address: bigint, limit = pieceSize): string {
     return this.cstring(address, limit).toString('utf8');
   }
 
@@ -148,7 +154,7 @@ export class Kernel {
   readUser(pgd: bigint, address: bigint, length: number): Buffer | undefined {
     const root = this.location.space.translate(pgd);
     if (root === undefined) unmapped(pgd, 8);
-    const space = new AddressSpace(this.memory, root, this.location.levels);
+    const space = this.location.paging.userSpace(this.memory, root);
     return readVirtual(this.memory, space, address, length);
   }
 }
@@ -162,7 +168,7 @@ function readVirtual(
   if (length < 0 || length > maxRead)
     throw inconsistent(`a structure at ${hex(address)} claims ${length} bytes`);
   const inPage = Number(address & 0xfffn);
-  if (inPage + length <= pageSize) {
+  if (inPage + length <= pieceSize) {
     const physical = space.translate(address);
     return physical === undefined ? undefined : memory.read(physical, length);
   }
@@ -171,7 +177,7 @@ function readVirtual(
     const at = address + BigInt(done);
     const physical = space.translate(at);
     if (physical === undefined) return undefined;
-    const count = Math.min(length - done, pageSize - Number(at & 0xfffn));
+    const count = Math.min(length - done, pieceSize - Number(at & 0xfffn));
     memory.read(physical, count).copy(target, done);
     done += count;
   }

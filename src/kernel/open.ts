@@ -2,26 +2,23 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { OuaError, type ErrorCode } from '../base/errors.js';
 import type { PhysicalMemory } from '../memory/memory.js';
+import { architectureNamed, architectures, type SymbolLookup } from './architectures.js';
+import { alignedBanners, allBanners, releaseOf, type BannerHit } from './banners.js';
 import { contradictions } from './check.js';
 import { Kernel } from './kernel.js';
-import { missingFields } from './layout.js';
-import {
-  linkText,
-  alignedBanners,
-  allBanners,
-  kallsymsOf,
-  proveLocation,
-  releaseOf,
-  type BannerHit,
-} from './locate.js';
-import { profileOf } from './profile-build.js';
+import { architecturesOf, kallsymsAt, proveLocation } from './locate.js';
+import { btfPlace, profileOf, sourceInMemory } from './profile-build.js';
+import { cachedProfile, keepProfile } from './profile-cache.js';
 import { profileFileName, readProfile, type Profile } from './profile.js';
+import { reader } from './reader.js';
 
 export interface OpenKernelOptions {
   /** Use exactly this profile. */
   readonly profile?: Profile | undefined;
-  /** Look here for the guest's profile by its banner; without one it is derived. */
+  /** Look here for the guest's profile by its banner and build id; without one it is derived. */
   readonly profileDirectory?: string | undefined;
+  /** Keep derived profiles here, and take one that was derived from the same bytes. */
+  readonly profileCache?: string | undefined;
 }
 
 /**
@@ -33,16 +30,16 @@ export interface OpenKernelOptions {
  *   another kernel's, `GUEST_INCONSISTENT` when the memory contradicts itself.
  */
 export function openKernel(memory: PhysicalMemory, options: OpenKernelOptions = {}): Kernel {
-  if (memory.architecture !== undefined && memory.architecture !== 'x86-64')
+  if (architecturesOf(memory).length === 0)
     throw new OuaError(
       'KERNEL_UNSUPPORTED',
       `${memory.path} is the memory of a machine of the architecture ${memory.architecture}`,
-      'guests of the architecture x86-64 are supported',
+      `guests of these architectures are supported: ${architectures.map(({ name }) => name).join(', ')}`,
     );
   const refusals: OuaError[] = [];
-  for (const banners of [alignedBanners, allBanners]) {
+  for (const banners of searches(memory)) {
     const kernels: Kernel[] = [];
-    for (const hit of banners(memory)) {
+    for (const hit of banners) {
       const kernel = attempt(() => openAt(memory, hit, options), refusals);
       if (kernel) kernels.push(kernel);
     }
@@ -54,6 +51,12 @@ export function openKernel(memory: PhysicalMemory, options: OpenKernelOptions = 
   throw worst(refusals) ?? notFound(memory);
 }
 
+/** Ways to find banners, the cheapest first: where running kernels have them, then everywhere. */
+function searches(memory: PhysicalMemory): Iterable<BannerHit>[] {
+  const alignments = [...new Set(architecturesOf(memory).map(({ alignment }) => alignment))];
+  return [...alignments.map((alignment) => alignedBanners(memory, alignment)), allBanners(memory)];
+}
+
 /**
  * Derives the profile of the kernel in a memory image, whatever profiles exist.
  * @throws as {@link openKernel}
@@ -62,106 +65,97 @@ export function buildProfile(memory: PhysicalMemory): Profile {
   return openKernel(memory).profile;
 }
 
-export interface ProfileFinding {
-  /** `error`: the profile must not be used with this image. `missing`: something that the kernel does not have. */
-  readonly kind: 'error' | 'missing';
-  readonly what: string;
-}
-
-/**
- * Compares a profile with the kernel in an image: whether it fits, whether each value is what the kernel's own
- * tables say (when it has them), and which fields it lacks. No `error` means that it can be used.
- */
-export function checkProfile(memory: PhysicalMemory, profile: Profile): ProfileFinding[] {
-  const findings: ProfileFinding[] = [];
-  try {
-    openKernel(memory, { profile });
-  } catch (error) {
-    if (!(error instanceof OuaError)) throw error;
-    findings.push({ kind: 'error', what: error.message });
-  }
-  try {
-    const derived = buildProfile(memory);
-    if (derived.banner === profile.banner)
-      findings.push(
-        ...differences(profile, derived).map((what): ProfileFinding => ({ kind: 'error', what })),
-      );
-  } catch (error) {
-    // A kernel that cannot describe itself leaves only the checks above.
-    if (!(error instanceof OuaError) || error.code !== 'KERNEL_NO_BTF') throw error;
-  }
-  for (const field of missingFields(profile)) findings.push({ kind: 'missing', what: field });
-  return findings;
-}
-
-function differences(profile: Profile, derived: Profile): string[] {
-  const found: string[] = [];
-  const compare = (
-    kind: string,
-    ours: Readonly<Record<string, unknown>>,
-    theirs: Readonly<Record<string, unknown>>,
-  ) => {
-    for (const [name, value] of Object.entries(ours))
-      if (JSON.stringify(value) !== JSON.stringify(theirs[name]))
-        found.push(
-          `${kind} ${name} is ${JSON.stringify(theirs[name]) ?? 'missing'} and not ${JSON.stringify(value)}`,
-        );
-  };
-  compare('symbol', profile.symbols, derived.symbols);
-  compare('enumerator', profile.enums, derived.enums);
-  for (const [name, struct] of Object.entries(profile.structs)) {
-    compare(`size of struct`, { [name]: struct.size }, { [name]: derived.structs[name]?.size });
-    compare(`member of ${name}:`, struct.members, derived.structs[name]?.members ?? {});
-  }
-  return found;
-}
-
 function openAt(memory: PhysicalMemory, hit: BannerHit, options: OpenKernelOptions): Kernel {
-  const profile = options.profile ?? profileInDirectory(hit, options.profileDirectory);
-  const kernel = profile ? withProfile(memory, hit, profile) : deriving(memory, hit);
-  const [contradiction] = contradictions(kernel);
-  if (contradiction === undefined) return kernel;
-  throw profile
-    ? mismatch(profile, hit, contradiction)
-    : new OuaError(
-        'GUEST_INCONSISTENT',
-        `the kernel found at the physical address 0x${hit.physical.toString(16)} is not a running one: ${contradiction}`,
-        'save the memory of the guest again',
-      );
+  if (options.profile) return withProfile(memory, hit, options.profile);
+  const { profileDirectory: directory, profileCache: cache } = options;
+  return (
+    ifItFits(memory, hit, directory === undefined ? undefined : profileInDirectory(hit, directory)) ??
+    ifItFits(memory, hit, cache === undefined ? undefined : cachedProfile(cache, memory, hit)) ??
+    deriving(memory, hit, cache)
+  );
 }
 
-function profileInDirectory(hit: BannerHit, directory: string | undefined): Profile | undefined {
-  if (directory === undefined) return undefined;
+/** Another build may have the same banner: then its profile is none for this guest. */
+function ifItFits(memory: PhysicalMemory, hit: BannerHit, profile: Profile | undefined): Kernel | undefined {
+  if (!profile) return undefined;
+  try {
+    return withProfile(memory, hit, profile);
+  } catch (error) {
+    if (error instanceof OuaError) return undefined;
+    throw error;
+  }
+}
+
+function profileInDirectory(hit: BannerHit, directory: string): Profile | undefined {
   const path = join(directory, profileFileName(releaseOf(hit.banner) ?? '', hit.banner));
-  return existsSync(path) ? readProfile(path) : undefined;
+  const profile = existsSync(path) ? readProfile(path) : undefined;
+  // One that an older program made lacks what this one reads: the guest itself has it.
+  return profile?.reader === undefined || profile.reader === reader ? profile : undefined;
 }
 
 function withProfile(memory: PhysicalMemory, hit: BannerHit, profile: Profile): Kernel {
   if (profile.banner !== hit.banner) throw mismatch(profile, hit, `the guest runs: ${hit.banner.trim()}`);
-  const location = proveLocation(memory, hit, (name) => {
+  const architecture = architectureNamed(profile.architecture);
+  const symbol = (name: string) => {
     const text = profile.symbols[name];
-    return text === undefined || BigInt(text) < linkText ? undefined : BigInt(text);
-  });
+    return text !== undefined && architecture.inImage(BigInt(text)) ? BigInt(text) : undefined;
+  };
+  const location = proveLocation(memory, hit, symbol, [architecture]);
   if (!location) throw mismatch(profile, hit, "the kernel's page tables are not where the profile says");
-  return new Kernel(memory, location, profile);
+  const kernel = new Kernel(memory, location, profile);
+  const [contradiction] = contradictions(kernel);
+  if (contradiction !== undefined) throw mismatch(profile, hit, contradiction);
+  return kernel;
 }
 
-function deriving(memory: PhysicalMemory, hit: BannerHit): Kernel {
-  const kallsyms = kallsymsOf(memory, hit);
-  if (!kallsyms)
+function deriving(memory: PhysicalMemory, hit: BannerHit, cache: string | undefined): Kernel {
+  const found = kallsymsAt(memory, hit);
+  if (!found)
     throw unsupported(
       hit,
       'its symbol table (kallsyms) was not found',
       'give a profile of exactly this build',
     );
-  const location = proveLocation(memory, hit, (name) => kallsyms.address(name));
+  const { kallsyms } = found;
+  const listed = (name: string) => kallsyms.address(name);
+  if (listed('linux_banner') === undefined)
+    throw unsupported(
+      hit,
+      'its symbol table has functions only (CONFIG_KALLSYMS_ALL is off)',
+      'build a profile from its vmlinux with debug information: ouassister profile build vmlinux',
+    );
+  const location = proveLocation(memory, hit, listed);
   if (!location)
     throw unsupported(
       hit,
       'its page tables do not lead to it',
-      'guests of the architecture x86-64 are supported',
+      `guests of these architectures are supported: ${architectures.map(({ name }) => name).join(', ')}`,
     );
-  return new Kernel(memory, location, profileOf(memory, location, kallsyms));
+  const symbol = kallsyms.isPlaceRelative ? moved(listed, location.moved) : listed;
+  const profile = profileOf(sourceInMemory(memory, location, symbol));
+  const kernel = new Kernel(memory, location, profile);
+  const [contradiction] = contradictions(kernel);
+  if (contradiction !== undefined)
+    throw new OuaError(
+      'GUEST_INCONSISTENT',
+      `the kernel found at the physical address 0x${hit.physical.toString(16)} is not a running one: ${contradiction}`,
+      'save the memory of the guest again',
+    );
+  if (cache !== undefined) {
+    const btf = btfPlace(location, symbol);
+    const places = [...found.places, ...(btf ? [btf] : [])];
+    const evidence = places.map(({ physical, length }) => ({ offset: physical - hit.physical, length }));
+    keepProfile(cache, memory, hit, evidence, profile);
+  }
+  return kernel;
+}
+
+/** Symbols whose addresses have all to be moved by as much. */
+function moved(symbol: SymbolLookup, by: bigint): SymbolLookup {
+  return (name) => {
+    const address = symbol(name);
+    return address === undefined ? undefined : address + by;
+  };
 }
 
 function attempt(open: () => Kernel, refusals: OuaError[]): Kernel | undefined {

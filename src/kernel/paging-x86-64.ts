@@ -1,76 +1,70 @@
 import type { PhysicalMemory } from '../memory/memory.js';
+import { PageWalker, readEntry, type AddressSpace, type Paging } from './paging.js';
 
-const pageShift = 12;
 const present = 1;
 const pageSizeBit = 0x80;
-const tlbLimit = 1 << 16;
+const pieceSize = 4096;
+/** Bits of a page's number in a 64-bit address. */
+const numberBits = 52;
 
 /** Levels of page tables in use: 5 with LA57. */
 export type PagingLevels = 4 | 5;
 
-/**
- * One x86-64 address space: virtual to physical through the page tables at `root` (Intel SDM vol. 3, 4.5).
- * With page-table isolation `root` is the kernel's half, `CR3 & ~0x1fff`.
- */
-export class AddressSpace {
+/** x86-64's page tables (Intel SDM vol. 3, 4.5): one root for the kernel and the process. */
+export class X86Paging implements Paging {
+  readonly architecture = 'x86-64';
+  readonly pageSize = 4096;
+
+  constructor(readonly levels: PagingLevels) {}
+
+  kernelSpace(memory: PhysicalMemory, root: number): AddressSpace {
+    return new X86AddressSpace(memory, root, this.levels);
+  }
+
+  /** With page-table isolation `root` is the kernel's half, `CR3 & ~0x1fff`: what `mm->pgd` is. */
+  userSpace(memory: PhysicalMemory, root: number): AddressSpace {
+    return new X86AddressSpace(memory, root, this.levels);
+  }
+}
+
+class X86AddressSpace extends PageWalker {
   readonly #memory: PhysicalMemory;
   readonly #root: number;
-  readonly #levels: PagingLevels;
-  /** Page number → physical address of the page. */
-  readonly #tlb = new Map<number, number>();
+  readonly #levels: number;
 
   constructor(memory: PhysicalMemory, root: number, levels: PagingLevels) {
+    super();
     this.#memory = memory;
     this.#root = root;
     this.#levels = levels;
   }
 
-  /** Physical address behind a virtual one, or undefined when it is not mapped to a present page. */
-  translate(address: bigint): number | undefined {
-    const low = Number(address & 0xffffffffn);
-    const page = Number(BigInt.asUintN(57, address) >> 12n);
-    let base = this.#tlb.get(page);
-    if (base === undefined) {
-      base = this.#walk(page);
-      if (base === undefined) return undefined;
-      if (this.#tlb.size >= tlbLimit) this.#tlb.clear();
-      this.#tlb.set(page, base);
-    }
-    return base + (low & 0xfff);
-  }
-
-  /** Physical address of the 4 KiB page; a huge page yields the part that is asked for. */
-  #walk(page: number): number | undefined {
+  /** A huge page yields the piece that is asked for. */
+  protected walk(page: number): number | undefined {
+    if (!isCanonical(page, this.#levels)) return undefined;
     let table = this.#root;
-    for (let level: number = this.#levels; level >= 1; level--) {
+    for (let level = this.#levels; level >= 1; level--) {
       const index = Math.floor(page / 2 ** (9 * (level - 1))) % 512;
       const entry = readEntry(this.#memory, table + index * 8);
-      if (entry === undefined) return undefined;
-      if (level === 1) return entry.frame;
-      if (entry.flags & pageSizeBit) {
+      if (entry === undefined || !(entry.low & present)) return undefined;
+      const frame = (entry.high & 0xfffff) * 2 ** 32 + ((entry.low & 0xfffff000) >>> 0);
+      if (level === 1) return frame;
+      if (entry.low & pageSizeBit) {
         if (level > 3) return undefined;
-        const span = 2 ** (pageShift + 9 * (level - 1));
-        return entry.frame - (entry.frame % span) + ((page * 4096) % span);
+        const pieces = 512 ** (level - 1);
+        return frame - (frame % (pieces * pieceSize)) + (page % pieces) * pieceSize;
       }
-      table = entry.frame;
+      table = frame;
     }
     return undefined;
   }
 }
 
-/** A present entry of a page table, or undefined. */
-function readEntry(memory: PhysicalMemory, address: number): { frame: number; flags: number } | undefined {
-  if (!isBacked(memory, address)) return undefined;
-  const bytes = memory.read(address, 8);
-  const low = bytes.readUInt32LE(0);
-  if (!(low & present)) return undefined;
-  const high = bytes.readUInt32LE(4);
-  return { frame: (high & 0xfffff) * 2 ** 32 + ((low & 0xfffff000) >>> 0), flags: low & 0xfff };
-}
-
-/** Whether 8 bytes, aligned, at a physical address are in the image. */
-function isBacked(memory: PhysicalMemory, address: number): boolean {
-  return memory.ranges.some((range) => address >= range.start && address + 8 <= range.end);
+/** All bits above the translated ones must be as the highest of those: others fault. */
+function isCanonical(page: number, levels: number): boolean {
+  const bits = 9 * levels - 1;
+  const top = Math.floor(page / 2 ** bits);
+  return top === 0 || top === 2 ** (numberBits - bits) - 1;
 }
 
 const kernelImageStart = 0xffffffff80000000n;
@@ -84,13 +78,14 @@ export function findImageMapping(
   memory: PhysicalMemory,
   root: number,
   physical: number,
-): { readonly virtual: bigint; readonly levels: PagingLevels } | undefined {
+): { readonly virtual: bigint; readonly paging: X86Paging } | undefined {
   const within = BigInt(physical % 0x200000);
   for (const levels of [4, 5] as const) {
-    const space = new AddressSpace(memory, root, levels);
+    const paging = new X86Paging(levels);
+    const space = paging.kernelSpace(memory, root);
     for (let slot = 0; slot < kernelImageSlots; slot++) {
       const virtual = kernelImageStart + BigInt(slot) * 0x200000n + within;
-      if (space.translate(virtual) === physical) return { virtual, levels };
+      if (space.translate(virtual) === physical) return { virtual, paging };
     }
   }
   return undefined;

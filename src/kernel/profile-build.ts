@@ -1,107 +1,121 @@
 import { OuaError } from '../base/errors.js';
 import type { PhysicalMemory } from '../memory/memory.js';
+import type { Architecture, SymbolLookup } from './architectures.js';
+import { releaseOf } from './banners.js';
 import { Btf } from './btf.js';
-import type { Kallsyms } from './kallsyms.js';
+import { findBuildId } from './build-id.js';
 import { resolveLayout } from './layout.js';
-import { linkText, releaseOf, type KernelLocation } from './locate.js';
+import type { KernelLocation } from './locate.js';
 import { profileFormatVersion, sealProfile, type Profile } from './profile.js';
-import { optionalSymbols, requiredSymbols } from './symbols.js';
-import { sysctlHandlers } from './sysctl-handlers.js';
+import { reader, wantedSymbols } from './reader.js';
+import { requiredSymbols } from './symbols.js';
 
 const maxBtf = 64 * 1024 * 1024;
 const maxNotes = 64 * 1024;
 const pageSize = 4096;
-const NT_GNU_BUILD_ID = 3;
+
+/** What a profile is made from, wherever it is found: a guest's memory or the files of a kernel. */
+export interface ProfileSource {
+  readonly architecture: Architecture;
+  /** The whole of linux_banner. */
+  readonly banner: string;
+  readonly symbol: SymbolLookup;
+  /** What the symbols of the image differ by from a profile's. */
+  readonly shift: bigint;
+  /** The kernel's type information, or undefined when it has none. */
+  readonly btf: Buffer | undefined;
+  /** In hexadecimal digits. */
+  readonly buildId: string | undefined;
+}
 
 /**
- * Derives a profile from a kernel that was located through its own symbol table.
+ * Makes a profile.
  * @throws OuaError `KERNEL_NO_BTF` when the kernel carries no type information, `KERNEL_UNSUPPORTED` when it lacks a
- *   symbol that everything hangs on.
+ *   symbol that everything hangs on, `GUEST_INCONSISTENT` for type information that is damaged.
  */
-export function profileOf(memory: PhysicalMemory, location: KernelLocation, kallsyms: Kallsyms): Profile {
-  const banner = location.banner.banner;
+export function profileOf(source: ProfileSource): Profile {
+  const { architecture, banner, symbol, shift } = source;
   const release = releaseOf(banner) ?? '';
-  const blob = readSection(memory, location, kallsyms, '__start_BTF', '__stop_BTF', maxBtf);
-  if (!blob)
+  if (!source.btf)
     throw new OuaError(
       'KERNEL_NO_BTF',
-      `the guest's kernel ${release} carries no type information (BTF)`,
-      'give a profile of exactly this kernel build with --profile, or run a kernel built with CONFIG_DEBUG_INFO_BTF',
+      `the kernel ${release} carries no type information (BTF)`,
+      'build a profile from its vmlinux with debug information: ouassister profile build vmlinux',
     );
   const symbols: Record<string, string> = {};
-  for (const name of [...requiredSymbols, ...optionalSymbols, ...Object.values(sysctlHandlers).flat()]) {
-    const address = kallsyms.address(name);
-    if (address !== undefined) symbols[name] = `0x${unrelocated(address, location.shift).toString(16)}`;
+  for (const name of wantedSymbols) {
+    const address = symbol(name);
+    if (address === undefined) continue;
+    const linked = architecture.inImage(address) ? address - shift : address;
+    symbols[name] = `0x${linked.toString(16)}`;
   }
   const missing = requiredSymbols.find((name) => symbols[name] === undefined);
   if (missing)
     throw new OuaError(
       'KERNEL_UNSUPPORTED',
-      `the symbol table of the guest's kernel ${release} has no ${missing}`,
+      `the symbol table of the kernel ${release} has no ${missing}`,
       'a kernel built with CONFIG_KALLSYMS_ALL is needed',
     );
-  const notes = readSection(memory, location, kallsyms, '__start_notes', '__stop_notes', maxNotes);
   return sealProfile({
     formatVersion: profileFormatVersion,
-    architecture: 'x86-64',
+    architecture: architecture.name,
     release,
     banner,
-    buildId: (notes && findBuildId(notes)) ?? null,
+    buildId: source.buildId ?? null,
+    reader,
     symbols,
-    ...resolveLayout(new Btf(blob)),
+    ...resolveLayout(new Btf(source.btf)),
   });
 }
 
-/** The build id in a notes section (`elf.5`, NT_GNU_BUILD_ID), in hexadecimal digits. */
-export function findBuildId(notes: Buffer): string | undefined {
-  for (let at = 0; at + 12 <= notes.length;) {
-    const nameSize = notes.readUInt32LE(at);
-    const size = notes.readUInt32LE(at + 4);
-    const name = at + 12;
-    const description = name + align4(nameSize);
-    const end = description + align4(size);
-    if (nameSize > notes.length || size > notes.length || end > notes.length) return undefined;
-    if (
-      notes.readUInt32LE(at + 8) === NT_GNU_BUILD_ID &&
-      notes.toString('latin1', name, name + nameSize) === 'GNU\0'
-    )
-      return size >= 8 && size <= 32 ? notes.toString('hex', description, description + size) : undefined;
-    at = end;
-  }
-  return undefined;
+/** A kernel that was located in memory through its own symbol table. */
+export function sourceInMemory(
+  memory: PhysicalMemory,
+  location: KernelLocation,
+  symbol: SymbolLookup,
+): ProfileSource {
+  const section = (start: string, end: string, limit: number) => {
+    const place = sectionPlace(location, symbol, start, end, limit);
+    return place && readPast(memory, place.physical, place.length);
+  };
+  const notes = section('__start_notes', '__stop_notes', maxNotes);
+  return {
+    architecture: location.architecture,
+    banner: location.banner.banner,
+    symbol,
+    shift: location.shift,
+    btf: section('__start_BTF', '__stop_BTF', maxBtf),
+    buildId: notes && findBuildId(notes),
+  };
+}
+
+/** Where the type information of a kernel in memory is, or undefined. */
+export function btfPlace(location: KernelLocation, symbol: SymbolLookup) {
+  return sectionPlace(location, symbol, '__start_BTF', '__stop_BTF', maxBtf);
 }
 
 /** What stands between two symbols of the kernel's image, or undefined when there is no such section. */
-function readSection(
-  memory: PhysicalMemory,
+function sectionPlace(
   location: KernelLocation,
-  kallsyms: Kallsyms,
+  symbol: SymbolLookup,
   startSymbol: string,
   endSymbol: string,
   limit: number,
-): Buffer | undefined {
-  const start = kallsyms.address(startSymbol);
-  const end = kallsyms.address(endSymbol);
+): { readonly physical: number; readonly length: number } | undefined {
+  const start = symbol(startSymbol);
+  const end = symbol(endSymbol);
   if (start === undefined || end === undefined || end <= start || end - start > BigInt(limit))
     return undefined;
   const length = Number(end - start);
   const physical = location.space.translate(start);
   // The image is one piece of physical memory; its last page proves it for this section.
   const last = location.space.translate(end - 1n);
-  if (physical === undefined || last !== physical + length - 1) return undefined;
-  return length > pageSize ? readPast(memory, physical, length) : memory.read(physical, length);
+  return physical === undefined || last !== physical + length - 1 ? undefined : { physical, length };
 }
 
 function readPast(memory: PhysicalMemory, physical: number, length: number): Buffer {
+  if (length <= pageSize) return memory.read(physical, length);
   const target = Buffer.allocUnsafe(length);
   memory.readInto(physical, target);
   return target;
-}
-
-function unrelocated(address: bigint, shift: bigint): bigint {
-  return address < linkText ? address : address - shift;
-}
-
-function align4(value: number): number {
-  return (value + 3) & ~3;
 }

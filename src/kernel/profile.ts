@@ -5,17 +5,21 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { errnoOf, OuaError } from '../base/errors.js';
 import type { Layout } from './layout.js';
+import { architectureNames } from './paging.js';
 
 /** The format that this program writes; `docs/profile-format.md` describes it. */
 export const profileFormatVersion = 1;
 
+/** Of the names that {@link profileFileName} makes. */
+const fileNameShape = /-[0-9a-f]{12}\.json$/;
 const maxFileBytes = 4 * 1024 * 1024;
 const offset = z.number().int().min(0).max(262_144);
 const member = z.union([z.tuple([offset, offset]), z.tuple([offset, offset, offset, offset])]);
 
-const profileSchema = z.strictObject({
+/** What a profile file holds; `kernel-profiles/profile.schema.json` is made from it. */
+export const profileSchema = z.strictObject({
   formatVersion: z.literal(profileFormatVersion),
-  architecture: z.enum(['x86-64']),
+  architecture: z.enum(architectureNames),
   /** SHA-256 of everything else, as {@link profileDigest} takes it: a damaged value cannot pass for a right one. */
   digest: z.string().regex(/^[0-9a-f]{64}$/),
   release: z.string().min(1).max(64),
@@ -26,6 +30,11 @@ const profileSchema = z.strictObject({
     .string()
     .regex(/^([0-9a-f]{2}){8,32}$/)
     .nullable(),
+  /** What the program that made it reads of a kernel; another program that reads more passes it over. */
+  reader: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/)
+    .optional(),
   /** Addresses as linked, before KASLR; absolute symbols (per-CPU offsets) as they are. */
   symbols: z.record(z.string(), z.string().regex(/^0x[0-9a-f]{1,16}$/)),
   enums: z.record(z.string(), z.number().int()),
@@ -156,7 +165,7 @@ export function listProfiles(directory: string): ProfileFile[] {
     );
   }
   return names
-    .filter((name) => name.endsWith('.json'))
+    .filter((name) => fileNameShape.test(name))
     .sort()
     .map((name) => join(directory, name))
     .map((path) => ({ path, profile: readProfile(path) }));

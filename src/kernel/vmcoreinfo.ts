@@ -1,3 +1,5 @@
+import type { Kernel } from './kernel.js';
+
 /** What VMCOREINFO tells, `kernel/crash_core.c` (vmcore_info.c from 6.9): `KEY=VALUE` lines. */
 export interface VmcoreInfo {
   readonly release: string | undefined;
@@ -21,4 +23,20 @@ export function parseVmcoreInfo(text: string): VmcoreInfo {
     kernelOffset: offset !== undefined && /^[0-9a-f]{1,16}$/.test(offset) ? BigInt(`0x${offset}`) : undefined,
     values,
   };
+}
+
+/** What the running kernel has written down for its own crash dump; undefined in kernels that do not. */
+export function readVmcoreInfo(kernel: Kernel): VmcoreInfo | undefined {
+  const data = kernel.find('vmcoreinfo_data');
+  const size = kernel.find('vmcoreinfo_size');
+  if (data === undefined || size === undefined) return undefined;
+  const length = Number(kernel.pointer(size));
+  if (length === 0 || length > maxText) return undefined;
+  return parseVmcoreInfo(kernel.read(kernel.pointer(data), length).toString('latin1'));
+}
+
+/** An address or a number in hexadecimal digits, with or without `0x`. */
+export function vmcoreNumber(info: VmcoreInfo, key: string): bigint | undefined {
+  const digits = /^(?:0x)?([0-9a-f]{1,16})$/.exec(info.values.get(key) ?? '')?.[1];
+  return digits === undefined ? undefined : BigInt(`0x${digits}`);
 }

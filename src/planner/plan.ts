@@ -30,6 +30,7 @@ import { guestIdentity } from './identity.js';
 import { memoryFilesNote } from './memory-files.js';
 import { Recorder } from './recorder.js';
 import { runCommand, type CommandEnd } from './run-command.js';
+import { requireSameMachine } from './same-machine.js';
 import { UnwrittenData } from './unwritten-data.js';
 
 /** A status database of a very full system is some 20 MiB. */
@@ -58,6 +59,8 @@ export interface PlanOptions {
   readonly profile?: Profile | undefined;
   /** Where to look for the profile of the guest's kernel; without one it is derived. */
   readonly profileDirectory?: string | undefined;
+  /** Where derived profiles are kept. */
+  readonly profileCache?: string | undefined;
   readonly onEvent?: PlannerListener;
   readonly signal?: AbortSignal | undefined;
 }
@@ -105,6 +108,7 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   emit({ type: 'phase', phase: 'memory' });
   const memory = stack.use(openMemory(options.memory, { format: options.memoryFormat }));
   const guest = stack.use(openGuest(memory, options));
+  requireSameMachine(guest.uts);
 
   emit({ type: 'phase', phase: 'disk' });
   const disk = stack.use(

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { expandName, findKallsyms, nextName } from '../../src/kernel/kallsyms-find.js';
-import { alignedBanners } from '../../src/kernel/locate.js';
+import { alignedBanners } from '../../src/kernel/banners.js';
 import { openMemory } from '../../src/memory/open.js';
 import { suspendedGuest, type SuspendedGuest } from '../lab/suspended.js';
 import { expectRefusal, Workbench, type ErrorDocument } from './support.js';
@@ -220,7 +220,7 @@ function withoutTypeInformation(memory: Buffer): Buffer {
  */
 function renameSymbol(path: string, symbol: string): void {
   using memory = openMemory(path);
-  const [hit] = alignedBanners(memory);
+  const [hit] = alignedBanners(memory, 2 ** 21);
   const start = hit!.physical - (hit!.physical % 4096);
   const { names, tokens } = findKallsyms(memory, start, start + (64 << 20))!;
   let at = 0;

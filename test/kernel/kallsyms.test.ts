@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { findKallsyms } from '../../src/kernel/kallsyms-find.js';
+import { findKallsyms, kallsymsIn } from '../../src/kernel/kallsyms-find.js';
 import { Kallsyms } from '../../src/kernel/kallsyms.js';
 import { BufferMemory } from '../memory/buffer-memory.js';
 import { writeKallsyms, type KallsymsShape, type Symbol } from './kallsyms-writer.js';
@@ -86,4 +86,14 @@ test('memory without kallsyms has none, whatever stands in it', () => {
   );
   const runs = Buffer.from('0\x001\x002\x003\x004\x005\x006\x007\x008\x009\0'.repeat(50_000), 'latin1');
   expect(findKallsyms(new BufferMemory(runs), 0, runs.length)).toBeUndefined();
+});
+
+test('tables of an aarch64 file, whose base the loader is to write', () => {
+  const shape: KallsymsShape = { offsetsLast: true, absolutePercpu: false, sequence: true, relativeBase: 0n };
+  const list = symbols(3000, false).map((symbol) => ({ ...symbol, address: symbol.address - base }));
+  const region = surround(writeKallsyms(list, shape));
+  // Of a running kernel that is no table: zeros may stand anywhere.
+  expect(kallsymsIn(region)).toBeUndefined();
+  const kallsyms = new Kallsyms(kallsymsIn(region, false)!);
+  for (const { name, address } of list) expect(kallsyms.address(name)).toBe(address);
 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { AddressSpace, findImageMapping, type PagingLevels } from '../../src/kernel/paging-x86-64.js';
+import { findImageMapping, X86Paging, type PagingLevels } from '../../src/kernel/paging-x86-64.js';
 import { BufferMemory } from '../memory/buffer-memory.js';
 
 /** Builds page tables in a small memory. */
@@ -37,12 +37,15 @@ describe.each([4, 5] as const)('paging with %i levels', (levels) => {
     tables.map(0xffffffff81000000n, 0x2000000, 0x200000);
     tables.map(0x7ffff7ff1000n, 0x12345000, 4096);
     tables.map(0xffffc90000001000n, 2 ** 40 + 0x5000, 4096);
-    const space = new AddressSpace(tables.memory, 0, levels);
+    const space = new X86Paging(levels).kernelSpace(tables.memory, 0);
     expect(space.translate(0xffff888012345678n)).toBe(0x40000000 + 0x12345678);
     expect(space.translate(0xffffffff811fffffn)).toBe(0x21fffff);
     expect(space.translate(0x7ffff7ff1abcn)).toBe(0x12345abc);
     expect(space.translate(0xffffc90000001008n)).toBe(2 ** 40 + 0x5008);
-    for (const address of [0n, 0x7ffff7ff2000n, 0xffffffff81200000n, 0xffffffffffffffffn])
+    // The last two are not canonical: the processor faults, whatever the tables hold.
+    const canonicalBits = levels === 4 ? 47n : 56n;
+    const wrong = [1n << 63n, 1n << canonicalBits].map((bit) => 0x7ffff7ff1000n | bit);
+    for (const address of [0n, 0x7ffff7ff2000n, 0xffffffff81200000n, 0xffffffffffffffffn, ...wrong])
       expect(space.translate(address)).toBeUndefined();
   });
 
@@ -50,7 +53,10 @@ describe.each([4, 5] as const)('paging with %i levels', (levels) => {
     const tables = new Tables(levels);
     tables.map(0xffffffffad000000n, 0x1c600000, 0x200000);
     tables.map(0xffffffffad200000n, 0x1c800000, 0x200000);
-    expect(findImageMapping(tables.memory, 0, 0x1c85fa00)).toEqual({ virtual: 0xffffffffad25fa00n, levels });
+    expect(findImageMapping(tables.memory, 0, 0x1c85fa00)).toEqual({
+      virtual: 0xffffffffad25fa00n,
+      paging: new X86Paging(levels),
+    });
     expect(findImageMapping(tables.memory, 0, 0x1ca00000)).toBeUndefined();
   });
 });
@@ -61,7 +67,7 @@ test('page tables that are noise or point at themselves are walked and left', ()
       const bytes = Buffer.from(Array.from({ length: 8192 }, () => stream.next().value as number));
       for (let at = 0; at < 512; at++) if (at % 3 === 0) bytes.writeBigUInt64LE(0x67n, at * 8);
       for (const levels of [4, 5] as const)
-        new AddressSpace(new BufferMemory(bytes), 0, levels).translate(address);
+        new X86Paging(levels).kernelSpace(new BufferMemory(bytes), 0).translate(address);
     }),
     { numRuns: 100 },
   );

@@ -1,0 +1,41 @@
+import { OuaError } from '../base/errors.js';
+import type { Guest } from './guest.js';
+
+/** One thing that a guest can be asked, and why it cannot be told; undefined when it can. */
+export interface AnswerCheck {
+  readonly answer: string;
+  readonly problem: string | undefined;
+}
+
+const answers: readonly (readonly [answer: string, ask: (guest: Guest) => unknown])[] = [
+  ['names (uname)', (guest) => guest.uts],
+  ['processes', (guest) => guest.processes()],
+  ['modules', (guest) => guest.modules()],
+  ['mounts', (guest) => guest.mounts()],
+  ['file systems', (guest) => guest.fileSystemTypes()],
+  ['memory figures', (guest) => guest.memInfo()],
+  ['sysctls', (guest) => guest.sysctls()],
+  ['file locks', (guest) => guest.fileLocks()],
+  ['unwritten files', (guest) => guest.unwrittenFiles()],
+  ['command line', (guest) => guest.commandLine()],
+  ['boot id', (guest) => guest.bootId()],
+  ['uptime', (guest) => guest.uptime()],
+  ['wall clock', (guest) => guest.wallClock()],
+  ['load averages', (guest) => guest.loadAverage()],
+  ['CPUs', (guest) => guest.cpus()],
+  ['highest pid', (guest) => guest.pidMax()],
+  ['groups of a process', (guest) => guest.ngroupsMax()],
+];
+
+/** Asks a guest everything, and says what it cannot tell. */
+export function checkAnswers(guest: Guest): AnswerCheck[] {
+  return answers.map(([answer, ask]) => {
+    try {
+      ask(guest);
+      return { answer, problem: undefined };
+    } catch (error) {
+      if (!(error instanceof OuaError)) throw error;
+      return { answer, problem: error.message };
+    }
+  });
+}
