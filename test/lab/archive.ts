@@ -123,15 +123,21 @@ export class GuestApt {
     return parsePolicy(await this.#run('apt-cache', ['policy', name]));
   }
 
-  /** Downloads a version of a package and returns the file's path. */
-  async download(name: string, version: string): Promise<string> {
+  /** The names of the packages that a package depends on, by any alternative. */
+  async depends(name: string): Promise<string[]> {
+    const text = await this.#run('apt-cache', ['depends', '--important', name]);
+    return [...text.matchAll(/^ *\|?(?:Pre)?Depends: ([^\s<>]+)/gm)].map((match) => match[1] as string);
+  }
+
+  /** Downloads a version of a package, the newest when none is named, and returns the file's path. */
+  async download(name: string, version?: string): Promise<string> {
     const folder = join(this.#scratch, 'download');
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder);
-    await this.#run('apt-get', ['download', `${name}=${version}`], folder);
+    await this.#run('apt-get', ['download', version === undefined ? name : `${name}=${version}`], folder);
     const [file] = await readdir(folder);
     if (file === undefined)
-      throw new OuaError('HOST_FAILED', `apt-get downloaded no ${name} ${version}`, 'try again');
+      throw new OuaError('HOST_FAILED', `apt-get downloaded no ${name} ${version ?? ''}`, 'try again');
     return join(folder, file);
   }
 

@@ -56,14 +56,15 @@ export function captureScript(): string {
   ].join('\n');
 }
 
-function procFiles(paths: string): Record<string, string> {
+/** A capture for each of some files below `/proc`. */
+export function procFiles(paths: string): Record<string, string> {
   return Object.fromEntries(
     paths.split(' ').map((path) => [`proc-${path.replaceAll('/', '-')}`, `cat /proc/${path}`]),
   );
 }
 
 /** All processes' files of one name, each after a line `== PID`. */
-function perProcess(file: string): Record<string, string> {
+export function perProcess(file: string): Record<string, string> {
   return {
     [`all-${file}`]: `for p in /proc/[0-9]*; do echo "== \${p#/proc/}"; cat $p/${file}; echo; done`,
   };

@@ -1,15 +1,18 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { OuaError } from '../../src/base/errors.js';
+import { shippedProfiles } from '../../src/kernel/profile.js';
 import { runCommandLine } from '../command-line.js';
+import type { Say } from './cache.js';
 import { Lab, type LabGuest } from './lab.js';
 import { defaultRecipe } from './recipe.js';
+import { visitZoo, writeZooProfiles, type ZooResult } from './zoo/report.js';
 
 const started = Date.now();
-const lab = new Lab({
-  say: (words) =>
-    process.stderr.write(`lab ${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${words}\n`),
-});
+const say: Say = (words) => {
+  process.stderr.write(`lab ${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${words}\n`);
+};
+const lab = new Lab({ say });
 
 /** The public view of a guest: what `--json` prints. */
 function describe(guest: LabGuest) {
@@ -23,6 +26,12 @@ function print(guest: LabGuest, json: boolean): void {
   else
     for (const [key, value] of Object.entries(describe(guest)))
       process.stdout.write(`${key.padEnd(10)} ${value}\n`);
+}
+
+function zooLines({ name, release, seconds, differences }: ZooResult): string {
+  const verdict = differences.length > 0 ? `${differences.length} differences` : 'as it says';
+  const head = `${name.padEnd(20)} ${release.padEnd(32)} ${seconds.toFixed(2).padStart(6)} s  ${verdict}`;
+  return [head, ...differences.map((line) => `  ${line}`)].map((line) => `${line}\n`).join('');
 }
 
 const name = { type: 'string', demandOption: true, describe: 'name of the guest' } as const;
@@ -97,6 +106,35 @@ const parser = yargs(hideBin(process.argv))
     'end a guest and remove its folder',
     (command) => command.positional('name', name),
     async ({ name }) => lab.down(name),
+  )
+  .command(
+    'zoo [names..]',
+    'boot kernels of the zoo and compare what is read of each with its own words',
+    (command) =>
+      command
+        .positional('names', {
+          type: 'string',
+          array: true,
+          default: [] as string[],
+          describe: 'which ones (default: all)',
+        })
+        .option('write-profiles', {
+          type: 'boolean',
+          default: false,
+          describe: 'instead, make their profiles in kernel-profiles anew',
+        }),
+    async ({ names, writeProfiles, json }) => {
+      if (writeProfiles) {
+        for await (const path of writeZooProfiles(names, shippedProfiles, say))
+          process.stdout.write(`${path}\n`);
+        return;
+      }
+      for await (const result of visitZoo(names, say)) {
+        if (result.differences.length > 0) process.exitCode = 1;
+        if (json) process.stdout.write(JSON.stringify(result) + '\n');
+        else process.stdout.write(zooLines(result));
+      }
+    },
   )
   .command('list', 'list the guests', {}, async ({ json }) => {
     const guests = (await lab.list()).map(describe);
