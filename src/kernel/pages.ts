@@ -1,5 +1,7 @@
+import { OuaError } from '../base/errors.js';
 import type { Kernel } from './kernel.js';
 import { hex, inconsistent } from './lists.js';
+import { X86Paging } from './paging-x86-64.js';
 
 /** Bytes of a page. */
 export const pageSize = 4096;
@@ -11,10 +13,18 @@ const fixedVmemmap = 0xffffea0000000000n;
  * How the address of a `struct page` becomes the physical address of what it describes. x86-64 keeps all of them in
  * one virtual array (CONFIG_SPARSEMEM_VMEMMAP), in the order of the page frames.
  *
- * @throws OuaError `GUEST_INCONSISTENT`, also by the function that is returned, for what is no `struct page`
+ * @throws OuaError `KERNEL_UNSUPPORTED` on other architectures, and `GUEST_INCONSISTENT`, also by the function that
+ *   is returned, for what is no `struct page`
  */
 export function frames(kernel: Kernel): (page: bigint) => number {
   const symbol = kernel.find('vmemmap_base');
+  const { paging } = kernel.location;
+  if (!(paging instanceof X86Paging))
+    throw new OuaError(
+      'KERNEL_UNSUPPORTED',
+      `the page cache of an ${paging.architecture} guest cannot be read`,
+      'what is in its files in memory is not known; the rest of the guest is',
+    );
   const base = symbol === undefined ? fixedVmemmap : kernel.pointer(symbol);
   const size = BigInt(kernel.layout('page').size);
   return (page) => {

@@ -1,6 +1,8 @@
+import { architectureNamed } from '../../src/kernel/architectures.js';
 import { Kernel } from '../../src/kernel/kernel.js';
 import type { Member } from '../../src/kernel/layout.js';
 import type { KernelLocation } from '../../src/kernel/locate.js';
+import { X86Paging } from '../../src/kernel/paging-x86-64.js';
 import { sealProfile } from '../../src/kernel/profile.js';
 import type { PhysicalMemory } from '../../src/memory/memory.js';
 import { BufferMemory } from '../memory/buffer-memory.js';
@@ -51,10 +53,12 @@ export function syntheticKernel(memory: PhysicalMemory, types: SyntheticTypes): 
   const banner = 'Linux version 6.1.0-test (a@b) (gcc) #1 SMP test\n';
   const end = memory.ranges.at(-1)?.end ?? 0;
   const translate = (address: bigint) => (address < BigInt(end) ? Number(address) : undefined);
-  const location: Pick<KernelLocation, 'banner' | 'root' | 'levels' | 'shift'> & { space: object } = {
+  const location: KernelLocation = {
     banner: { physical: 0, banner },
+    architecture: architectureNamed('x86-64'),
     root: 0,
-    levels: 4,
+    paging: new X86Paging(4),
+    moved: 0n,
     shift: 0n,
     space: { translate },
   };
@@ -72,5 +76,5 @@ export function syntheticKernel(memory: PhysicalMemory, types: SyntheticTypes): 
     enums: types.enums ?? {},
     structs: types.structs,
   });
-  return new Kernel(memory, location as KernelLocation, profile);
+  return new Kernel(memory, location, profile);
 }
