@@ -63,9 +63,10 @@ export function kallsymsIn(region: Buffer, relocated = true): KallsymsTables | u
     at >= 0 && runs < maxRuns;
     at = region.indexOf(digits, at + 1), runs++
   ) {
-    const table = tokenTableAround(region, at);
-    const tables = table && tablesAround(region, table, budget, relocated);
-    if (tables) return tables;
+    for (const table of tokenTablesAround(region, at)) {
+      const tables = tablesAround(region, table, budget, relocated);
+      if (tables) return tables;
+    }
   }
   return undefined;
 }
@@ -81,11 +82,12 @@ interface TokenTable {
   readonly tokens: readonly string[];
 }
 
-function tokenTableAround(region: Buffer, digits: number): TokenTable | undefined {
+/** The token table that the digits are in, once for each alignment that it may have. */
+function* tokenTablesAround(region: Buffer, digits: number): Generator<TokenTable> {
   let second = digits;
   for (let token = 0x30; token > 1; token--) {
     second = region.lastIndexOf(0, second - 2) + 1;
-    if (second <= 1) return undefined;
+    if (second <= 1) return;
   }
   // What stands before the first token need not end in a NUL, but the table is aligned.
   for (const alignment of [8, 4] as const)
@@ -95,9 +97,10 @@ function tokenTableAround(region: Buffer, digits: number): TokenTable | undefine
       start -= alignment
     ) {
       const table = tokenTableAt(region, start, alignment);
-      if (table) return table;
+      if (!table) continue;
+      yield table;
+      break;
     }
-  return undefined;
 }
 
 function tokenTableAt(region: Buffer, start: number, alignment: Alignment): TokenTable | undefined {

@@ -13,6 +13,8 @@ export interface KallsymsShape {
   /** Three bytes for each symbol before the token table. */
   readonly sequence: boolean;
   readonly relativeBase: bigint;
+  /** From 7.x on offsets count from their own places, and nothing is aligned to 8 bytes. */
+  readonly placeRelative?: boolean;
 }
 
 /** The tables of kallsyms as `scripts/kallsyms.c` lays them out, with each pair of letters in `pairs` as a token. */
@@ -30,6 +32,9 @@ export function writeKallsyms(
     if (index % 256 === 0) markers.push(at);
     at += name.length;
   });
+  const step = shape.placeRelative ? 4 : 8;
+  const align = (bytes: Buffer) =>
+    Buffer.concat([bytes, Buffer.alloc((step - (bytes.length % step)) % step)]);
   const offsets = symbols.map(({ address }) =>
     !shape.absolutePercpu || address < 0x80000000n
       ? Number(shape.absolutePercpu ? address : address - shape.relativeBase) | 0
@@ -44,7 +49,7 @@ export function writeKallsyms(
     at += token.length + 1;
   }
   const offsetTables = [align(u32(offsets)), base];
-  return Buffer.concat([
+  const parts = [
     ...(shape.offsetsLast ? [] : offsetTables),
     align(u32([symbols.length])),
     align(Buffer.concat(names)),
@@ -52,7 +57,14 @@ export function writeKallsyms(
     ...(shape.sequence ? [align(Buffer.alloc(symbols.length * 3, 0xa5))] : []),
     align(Buffer.from(tokens.map((token) => `${token}\0`).join(''), 'latin1')),
     align(Buffer.concat(starts.map((start) => Buffer.from([start & 0xff, start >> 8])))),
-    ...(shape.offsetsLast ? offsetTables : []),
+  ];
+  if (!shape.offsetsLast) return Buffer.concat(parts);
+  if (!shape.placeRelative) return Buffer.concat([...parts, ...offsetTables]);
+  // Counted as if the region before the tables were of that length: see `surround` of the test.
+  const place = parts.reduce((sum, part) => sum + part.length, Number(shape.relativeBase));
+  return Buffer.concat([
+    ...parts,
+    u32(symbols.map(({ address }, index) => Number(address) - place - index * 4)),
   ]);
 }
 
@@ -72,8 +84,4 @@ function u32(values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 4);
   values.forEach((value, index) => bytes.writeInt32LE(value | 0, index * 4));
   return bytes;
-}
-
-function align(bytes: Buffer): Buffer {
-  return Buffer.concat([bytes, Buffer.alloc((8 - (bytes.length % 8)) % 8)]);
 }

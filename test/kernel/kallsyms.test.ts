@@ -97,3 +97,26 @@ test('tables of an aarch64 file, whose base the loader is to write', () => {
   const kallsyms = new Kallsyms(kallsymsIn(region, false)!);
   for (const { name, address } of list) expect(kallsyms.address(name)).toBe(address);
 });
+
+test.each([0, 4])(
+  'tables of 7.x, whose offsets count from their own places (%i bytes further on)',
+  (shift) => {
+    // Places in the region: the tables start behind 8192 bytes, and the symbols are around them.
+    const list = symbols(3000, false).map((symbol, index) => ({
+      ...symbol,
+      address: BigInt(index * 16) - 20_000n,
+    }));
+    const tables = writeKallsyms(
+      list,
+      {
+        ...{ offsetsLast: true, absolutePercpu: false, sequence: true, placeRelative: true },
+        relativeBase: BigInt(8192 + shift),
+      },
+      ['sy', 'm_', 'xx'],
+    );
+    const region = Buffer.concat([Buffer.alloc(shift), surround(tables)]);
+    const kallsyms = new Kallsyms(kallsymsIn(region)!, base);
+    expect(kallsyms.isPlaceRelative).toBe(true);
+    for (const { name, address } of list) expect(kallsyms.address(name)).toBe(base + address);
+  },
+);
