@@ -1,14 +1,13 @@
 import type { Kernel } from '../kernel/kernel.js';
 import { hex, inconsistent } from '../kernel/lists.js';
 import { cachedRuns } from '../kernel/page-cache.js';
-import { pageSize } from '../kernel/pages.js';
 import type { StructView } from '../kernel/struct-view.js';
 import type { AbsentRange, FileContent, FilePiece } from './guest-files.js';
 
 /** Ranges that are told apart; a damaged file could have one for every second page. */
 const maxRanges = 1000;
 /** Bytes that one piece has at most. */
-const maxPiece = 64 * pageSize;
+const maxPiece = 256 * 1024;
 
 /** Bytes of a file that one answer is true of: `physical` says where they are, `absent` why they are nowhere. */
 interface Segment {
@@ -60,6 +59,7 @@ function* pieces(kernel: Kernel, parts: Iterable<Segment>): Generator<FilePiece>
 
 /** The file from its first byte to its last. What is beyond its end, such as reserved pages, is left out. */
 function* segments(kernel: Kernel, mapping: bigint, size: number, memoryOnly: boolean): Generator<Segment> {
+  const { pageSize } = kernel;
   let done = 0;
   const missing = (end: number): Segment => ({
     start: done,

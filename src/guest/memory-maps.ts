@@ -14,7 +14,6 @@ const VM_READ = 0x1;
 const VM_WRITE = 0x2;
 const VM_EXEC = 0x4;
 const VM_MAYSHARE = 0x80;
-const pageShift = 12n;
 const maxAnonName = 80;
 
 /**
@@ -88,7 +87,7 @@ function ofFile(names: PathNames, area: Area, file: bigint): Backing | undefined
   const name = (named ? givenName(kernel, area, 'anon_shmem') : undefined) ?? names.ofFile(file);
   if (name === undefined) return undefined;
   return {
-    offset: BigInt.asUintN(64, area.u64('vm_pgoff') << pageShift),
+    offset: BigInt.asUintN(64, area.u64('vm_pgoff') * BigInt(kernel.pageSize)),
     device: deviceNumber(kernel.view('super_block', inode.pointer('i_sb')).uint('s_dev')),
     inode: inode.u64('i_ino'),
     name,

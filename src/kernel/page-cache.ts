@@ -1,7 +1,7 @@
 import { OuaError } from '../base/errors.js';
 import type { Kernel } from './kernel.js';
 import { hex, inconsistent } from './lists.js';
-import { frames, pageSize } from './pages.js';
+import { frames } from './pages.js';
 import { isValue, xarrayEntries } from './xarray.js';
 
 /** What the page cache says of some pages of a file that follow each other. */
@@ -58,7 +58,7 @@ export function* cachedRuns(kernel: Kernel, mapping: bigint): Generator<CachedRu
       kind: 'pages',
       index,
       count,
-      physical: frameOf(entry) + Number(before) * pageSize,
+      physical: frameOf(entry) + Number(before) * kernel.pageSize,
       upToDate: ((folio.u64('flags') >> BigInt(upToDateBit)) & 1n) === 1n,
     };
   }
