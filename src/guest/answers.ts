@@ -10,6 +10,8 @@ export interface AnswerCheck {
 const answers: readonly (readonly [answer: string, ask: (guest: Guest) => unknown])[] = [
   ['names (uname)', (guest) => guest.uts],
   ['processes', (guest) => guest.processes()],
+  ['memory maps', (guest) => guest.memoryMaps()],
+  ['open files', (guest) => guest.openFiles()],
   ['modules', (guest) => guest.modules()],
   ['mounts', (guest) => guest.mounts()],
   ['file systems', (guest) => guest.fileSystemTypes()],
@@ -17,6 +19,7 @@ const answers: readonly (readonly [answer: string, ask: (guest: Guest) => unknow
   ['sysctls', (guest) => guest.sysctls()],
   ['file locks', (guest) => guest.fileLocks()],
   ['unwritten files', (guest) => guest.unwrittenFiles()],
+  ['files in memory', (guest) => [...guest.files.tree('/run')].map(({ file }) => file?.content?.())],
   ['command line', (guest) => guest.commandLine()],
   ['boot id', (guest) => guest.bootId()],
   ['uptime', (guest) => guest.uptime()],

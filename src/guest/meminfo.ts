@@ -75,7 +75,7 @@ const rows: readonly Row[] = [
   ['SwapTotal', 'pages', (at) => at.long('total_swap_pages')],
   ['SwapFree', 'pages', (at) => at.long('nr_swap_pages')],
   ['Zswap', 'KiB', zswapPool],
-  ['Zswapped', 'pages', (at) => at.int('zswap_stored_pages')],
+  ['Zswapped', 'pages', (at) => (hasZswapRows(at) ? at.int('zswap_stored_pages') : undefined)],
   ['Dirty', 'pages', (at) => at.node('NR_FILE_DIRTY')],
   ['Writeback', 'pages', (at) => at.node('NR_WRITEBACK')],
   ['AnonPages', 'pages', (at) => at.node('NR_ANON_MAPPED')],
@@ -163,8 +163,14 @@ function swapCache(at: Counters): number | undefined {
   return at.node('NR_SWAPCACHE') ?? (at.long('total_swap_pages') === 0 ? 0 : undefined);
 }
 
+/** The rows came with the events of zswap, years after its variables. */
+function hasZswapRows({ kernel }: Counters): boolean {
+  return kernel.enumerator('ZSWPIN') !== undefined;
+}
+
 /** Bytes of compressed memory; since 6.10 the pools count them, which have none while nothing is stored. */
 function zswapPool(at: Counters): number | undefined {
+  if (!hasZswapRows(at)) return undefined;
   const total = at.long('zswap_pool_total_size');
   if (total !== undefined) return Math.floor(total / 1024);
   return at.int('zswap_stored_pages') === 0 ? 0 : undefined;

@@ -515,6 +515,7 @@ export const enumerators = [
   'NR_UNACCEPTED',
   'NR_BALLOON_PAGES',
   'NR_VMALLOC',
+  'ZSWPIN',
   'NR_GPU_ACTIVE',
   'NR_GPU_RECLAIM',
 ] as const;

@@ -1,16 +1,19 @@
+import { createHash } from 'node:crypto';
+import type { FileContent } from '../../../src/guest/guest-files.js';
 import { openGuest } from '../../../src/guest/open.js';
 import type { Guest, Process } from '../../../src/guest/guest.js';
 import type { OpenKernelOptions } from '../../../src/kernel/open.js';
 import { openMemory } from '../../../src/memory/open.js';
 import { renderModules, renderMountInfo } from '../../../src/shadow/proc/kernel.js';
+import { renderMaps } from '../../../src/shadow/proc/maps.js';
 import { byPid, keyed, statFields } from '../../guest/captures.js';
 import type { ZooGuest } from './boot.js';
 
 /** Programs that took the captures: gone, or not yet there, at the suspend. */
-const transient = /^(sh|cat|tar|gzip|base64|grep|find|ls|sleep|kworker\/.*|\(.*\))$/;
+const transient = /^(sh|cat|tar|gzip|base64|grep|find|ls|sleep|kworker\/.*|ext4lazyinit|\(.*\))$/;
 /** Figures that move by themselves, or that a program which reads them moves. */
 const movingSysctls =
-  /^(fs\/(dentry-state|inode-(nr|state)|file-nr|quota\/.*)|kernel\/(random\/.*|ns_last_pid|pty\/nr)|.*cookie.*|net\/netfilter\/nf_conntrack_count)$/;
+  /^(fs\/(dentry-state|inode-(nr|state)|file-nr|quota\/.*)|kernel\/(random\/.*|sched_domain\/.*|ns_last_pid|pty\/nr)|.*cookie.*|net\/netfilter\/nf_conntrack_count)$/;
 const steadyMemory =
   /^(MemTotal|Swap.*|CommitLimit|Vmalloc(Total|Chunk)|HugePages.*|Huge.*|.*PmdMapped|NFS_.*|Bounce|Unevictable|Mlocked)$/;
 const nsPerTick = 10_000_000n;
@@ -202,6 +205,43 @@ const checks: Readonly<Record<string, Check>> = {
     yield* unequal('CPUs', `${cpus} ${zoo.kernel.cpus}`, [`${guest.cpus().online} ${guest.cpus().present}`]);
   },
 
+  async *maps(guest, zoo) {
+    for (const [process, text] of matched(guest, await zoo.inside('all-maps')))
+      yield* unequalLines(text, renderMaps(process, guest) ?? 'absent', `pid ${process.pid} `);
+  },
+
+  async *descriptors(guest, zoo) {
+    for (const [process, text] of matched(guest, await zoo.inside('all-fd'))) {
+      const inside = [...text.matchAll(/ (\d+) -> (.*)$/gm)].map(
+        ([, number, target]) => `${number} ${target}`,
+      );
+      const ours = (guest.openFiles().get(process.pid) ?? []).map(
+        ({ descriptor, target }) => `${descriptor} ${target}`,
+      );
+      yield* unequal(`pid ${process.pid}`, inside.sort().join('\n'), [ours.sort().join('\n')]);
+    }
+  },
+
+  async *files(guest, zoo) {
+    const list = (await zoo.inside('tmpfs-list')).trim().split('\n');
+    if (list.length < 300) yield `the guest lists only ${list.length}`;
+    for (const line of list) {
+      const [path, mode, ...rest] = line.split('|');
+      // find() follows the last link, stat(1) does not.
+      if ((Number.parseInt(mode ?? '', 16) & 0o170000) === 0o120000) continue;
+      const file = guest.files.find(path ?? '');
+      yield* unequal(path ?? '', [Number.parseInt(mode ?? '', 16) & 0o7777, ...rest].join(' '), [
+        [file.mode, file.uid, file.gid, file.size, file.modified.seconds, file.links].join(' '),
+      ]);
+    }
+    for (const line of (await zoo.inside('tmpfs-sums')).trim().split('\n')) {
+      const [sum, path] = line.split(/ +/);
+      const content = guest.files.find(path ?? '').content?.();
+      if (!content || content.absent.length > 0) yield `${path} is not all in memory`;
+      else if (sum256(content) !== sum) yield `${path} has other bytes`;
+    }
+  },
+
   async *locks(guest, zoo) {
     const inside = (await zoo.inside('proc-locks')).trim().split('\n').filter(Boolean);
     const ours = guest.fileLocks();
@@ -222,12 +262,18 @@ function* unequal(what: string, inside: string, ours: readonly string[], who = '
     yield `${what}${who && ` (${who})`} is ${JSON.stringify(inside)}, not ${JSON.stringify(ours[0])}`;
 }
 
-function* unequalLines(inside: string, ours: string): Generator<string> {
+function sum256(content: FileContent): string {
+  const bytes = Buffer.alloc(content.size);
+  for (const piece of content.pieces()) piece.bytes.copy(bytes, piece.offset);
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function* unequalLines(inside: string, ours: string, where = ''): Generator<string> {
   const theirs = inside.trimEnd().split('\n');
   const lines = ours.trimEnd().split('\n');
   for (let index = 0; index < Math.max(theirs.length, lines.length); index++)
     if (theirs[index]?.trim() !== lines[index]?.trim())
-      yield `line ${index + 1} is ${JSON.stringify(theirs[index])}, not ${JSON.stringify(lines[index])}`;
+      yield `${where}line ${index + 1} is ${JSON.stringify(theirs[index])}, not ${JSON.stringify(lines[index])}`;
 }
 
 /** KiB of a page, from what the guest's kernel itself says in its release: the only Debian flavour with other pages. */
