@@ -1,3 +1,4 @@
+import type { SystemState } from './system-state.js';
 import type { GuestFiles } from './guest-files.js';
 
 /** utsname of the guest, uname(2). */
@@ -258,7 +259,7 @@ export type MemInfo = readonly (readonly [name: string, kib: number])[];
  *
  * All methods throw OuaError `GUEST_INCONSISTENT` when structures contradict themselves: never garbage.
  */
-export interface Guest extends Disposable {
+export interface Guest extends Disposable, SystemState {
   /** The whole `linux_banner`. */
   readonly banner: string;
   readonly uts: Uts;

@@ -1,9 +1,10 @@
 import type { Kernel } from '../kernel/kernel.js';
-import { inconsistent, listEntries } from '../kernel/lists.js';
+import { listEntries } from '../kernel/lists.js';
 import { X86Paging } from '../kernel/paging-x86-64.js';
 import { perCpuCounterSum } from '../kernel/percpu.js';
 import { readVmcoreInfo, vmcoreNumber } from '../kernel/vmcoreinfo.js';
 import type { MemInfo } from './guest.js';
+import { memoryZones } from './zones.js';
 
 /** Of the smallest pages: the direct map's rows count those of x86. */
 const pageSize = 4096;
@@ -176,28 +177,13 @@ function zswapPool(at: Counters): number | undefined {
   return at.int('zswap_stored_pages') === 0 ? 0 : undefined;
 }
 
-/** MAX_NUMNODES is at most 1024. */
-const maxNodes = 1024;
-const maxZones = 8;
-
 /** The sum of all zones' low watermarks. */
-function lowWatermark(at: Counters): number | undefined {
-  const { kernel } = at;
+function lowWatermark({ kernel }: Counters): number | undefined {
   const low = kernel.enumerator('WMARK_LOW');
-  const nodeData = kernel.find('node_data');
-  if (low === undefined || nodeData === undefined) return undefined;
+  if (low === undefined || kernel.find('node_data') === undefined) return undefined;
   let total = 0;
-  for (let node = 0; node < maxNodes; node++) {
-    const address = kernel.pointer(nodeData + BigInt(node * 8));
-    if (address === 0n) break;
-    const data = kernel.view('pglist_data', address);
-    const count = data.int('nr_zones');
-    if (count < 0 || count > maxZones) throw inconsistent(`the memory node ${node} has ${count} zones`);
-    for (let index = 0; index < count; index++) {
-      const zone = kernel.view('zone', data.at('node_zones') + BigInt(index * kernel.layout('zone').size));
-      total += Number(zone.raw('watermark').readBigUInt64LE(low * 8)) + zone.uint('watermark_boost');
-    }
-  }
+  for (const zone of memoryZones(kernel))
+    total += Number(zone.raw('watermark').readBigUInt64LE(low * 8)) + zone.uint('watermark_boost');
   return total;
 }
 

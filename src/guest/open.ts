@@ -2,6 +2,13 @@ import type { Kernel } from '../kernel/kernel.js';
 import { openKernel, type OpenKernelOptions } from '../kernel/open.js';
 import { cpuIds, cpusIn } from '../kernel/percpu.js';
 import type { PhysicalMemory } from '../memory/memory.js';
+import { readCpuAccounting, type CpuAccounting } from './cpu-accounting.js';
+import { readInterrupts, type Interrupts } from './interrupts.js';
+import { readCpuInfo, type CpuInfo } from './cpu-info.js';
+import { readDeviceNumbers, type DeviceNumbers } from './device-numbers.js';
+import { readBlockDevices, type BlockDevice } from './block-devices.js';
+import { readSwaps, type SwapArea } from './swaps.js';
+import { readVmCounters, type VmCounters } from './vm-counters.js';
 import { readFileLocks } from './file-locks.js';
 import { readFileSystemTypes } from './filesystems.js';
 import { MemoryFiles } from './file-tree.js';
@@ -153,6 +160,34 @@ class MemoryGuest implements Guest {
 
   sysctls(): ReadonlyMap<string, string> {
     return this.#once('sysctls', readSysctls);
+  }
+
+  cpuAccounting(): CpuAccounting {
+    return this.#once('cpuAccounting', readCpuAccounting);
+  }
+
+  interrupts(): Interrupts {
+    return this.#once('interrupts', readInterrupts);
+  }
+
+  cpuInfo(): readonly CpuInfo[] {
+    return this.#once('cpuInfo', readCpuInfo);
+  }
+
+  deviceNumbers(): DeviceNumbers {
+    return this.#once('deviceNumbers', readDeviceNumbers);
+  }
+
+  blockDevices(): readonly BlockDevice[] {
+    return this.#once('blockDevices', readBlockDevices);
+  }
+
+  swaps(): readonly SwapArea[] {
+    return this.#once('swaps', readSwaps);
+  }
+
+  vmCounters(): VmCounters {
+    return this.#once('vmCounters', readVmCounters);
   }
 
   [Symbol.dispose](): void {

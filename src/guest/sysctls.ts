@@ -2,12 +2,12 @@ import type { Kernel } from '../kernel/kernel.js';
 import { sysctlHandlers, type SysctlKind } from '../kernel/sysctl-handlers.js';
 import { computedSysctls } from './sysctl-computed.js';
 import { sysctlEntries } from './sysctl-tree.js';
+import { ticksPerSecond } from './time.js';
 import { uuidText } from './uuid.js';
 
 /** What one read of a sysctl gives at most. */
 const maxValue = 64 * 1024;
 const USER_HZ = 100;
-const nsPerSecond = 1_000_000_000;
 
 /**
  * The values of all sysctls whose handler we know, as `/proc/sys` shows them, by path. Handlers of modules and
@@ -96,10 +96,4 @@ function handlerKinds(kernel: Kernel): Map<bigint, SysctlKind> {
       if (address !== undefined) kinds.set(address, kind as SysctlKind);
     }
   return kinds;
-}
-
-/** CONFIG_HZ, from the clock source that counts ticks: its mult is `TICK_NSEC << 8` (`kernel/time/jiffies.c`). */
-function ticksPerSecond(kernel: Kernel): number {
-  const source = kernel.view('clocksource', kernel.symbol('clocksource_jiffies'));
-  return Math.round(nsPerSecond / Math.max(1, source.uint('mult') >>> 8));
 }

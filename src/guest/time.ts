@@ -11,6 +11,8 @@ interface Clock {
   readonly real: bigint;
   readonly monotonic: bigint;
   readonly boot: bigint;
+  /** When the guest was booted, since the epoch. */
+  readonly bootedAt: bigint;
 }
 
 export function readClock(kernel: Kernel): Clock {
@@ -23,6 +25,7 @@ export function readClock(kernel: Kernel): Clock {
     real: keeper.u64('xtime_sec') * BigInt(nsPerSecond) + nanoseconds,
     monotonic,
     boot: monotonic + keeper.u64('offs_boot'),
+    bootedAt: keeper.u64('offs_real') - keeper.u64('offs_boot'),
   };
 }
 
@@ -35,23 +38,46 @@ export function readWallClock(kernel: Kernel): number {
 export function readUptime(kernel: Kernel): { up: number; idle: number } {
   const clock = readClock(kernel);
   let idle = 0n;
-  for (const cpu of cpusIn(kernel, '__cpu_possible_mask')) idle += idleTime(kernel, cpu, clock.monotonic);
+  for (const cpu of cpusIn(kernel, '__cpu_possible_mask'))
+    idle += idleTimes(kernel, cpu, clock.monotonic).idle;
   return { up: Number(clock.boot) / nsPerSecond, idle: Number(idle) / nsPerSecond };
 }
 
-/** get_idle_time(): what the tick code measured, or the ticks' own count where it does not measure. */
-function idleTime(kernel: Kernel, cpu: number, now: bigint): bigint {
+/**
+ * get_idle_time() and get_iowait_time(), in nanoseconds: what the tick code measured, or the ticks' own count where
+ * it does not measure. While a CPU is idle its time goes to the one or the other, by whether a task of it waits.
+ */
+export function idleTimes(kernel: Kernel, cpu: number, now: bigint): { idle: bigint; iowait: bigint } {
   if (kernel.find('tick_cpu_sched') !== undefined && kernel.has('tick_sched', 'idle_sleeptime')) {
     const tick = kernel.view('tick_sched', perCpuAddress(kernel, kernel.symbol('tick_cpu_sched'), cpu));
     const active = tick.has('idle_active')
       ? tick.uint('idle_active')
       : tick.uint('flags') & TS_FLAG_IDLE_ACTIVE;
-    const since = tick.u64('idle_entrytime');
-    const slept = tick.u64('idle_sleeptime');
-    if (slept !== 0n) return slept + (active && now > since ? now - since : 0n);
+    const [idle, iowait] = [tick.u64('idle_sleeptime'), tick.u64('iowait_sleeptime')];
+    if (idle !== 0n) {
+      const since = tick.u64('idle_entrytime');
+      const sleeping = active && now > since ? now - since : 0n;
+      const waits = sleeping > 0n && waitingTasks(kernel, cpu) > 0;
+      return { idle: idle + (waits ? 0n : sleeping), iowait: iowait + (waits ? sleeping : 0n) };
+    }
   }
-  const stat = kernel.view('kernel_cpustat', perCpuAddress(kernel, kernel.symbol('kernel_cpustat'), cpu));
-  return stat.raw('cpustat').readBigUInt64LE((kernel.enumerator('CPUTIME_IDLE') ?? 0) * 8);
+  const stat = kernel
+    .view('kernel_cpustat', perCpuAddress(kernel, kernel.symbol('kernel_cpustat'), cpu))
+    .raw('cpustat');
+  const time = (name: string) => stat.readBigUInt64LE((kernel.enumerator(name) ?? 0) * 8);
+  return { idle: time('CPUTIME_IDLE'), iowait: time('CPUTIME_IOWAIT') };
+}
+
+/** nr_iowait_cpu() */
+function waitingTasks(kernel: Kernel, cpu: number): number {
+  const queues = kernel.find('runqueues');
+  return queues === undefined ? 0 : kernel.view('rq', perCpuAddress(kernel, queues, cpu)).int('nr_iowait');
+}
+
+/** CONFIG_HZ, from the clock source that counts ticks: its mult is `TICK_NSEC << 8` (`kernel/time/jiffies.c`). */
+export function ticksPerSecond(kernel: Kernel): number {
+  const source = kernel.view('clocksource', kernel.symbol('clocksource_jiffies'));
+  return Math.round(nsPerSecond / Math.max(1, source.uint('mult') >>> 8));
 }
 
 /** Fixed point with 11 bits, `include/linux/sched/loadavg.h`. */

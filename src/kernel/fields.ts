@@ -1,3 +1,6 @@
+import { at, optional, type FieldSpec } from './field-spec.js';
+import { deviceFields, irqCounters } from './fields-devices.js';
+
 /**
  * Every struct member that we read, and where it moved. A row is `ours: where`, and `where` lists the places
  * it has had, newest first: the first that the kernel's own type information has is taken. Versions are never
@@ -5,29 +8,9 @@
  *
  * A member that some kernels do not have at all is `optional`: its reader asks with `has()` first.
  */
-export interface Place {
-  readonly path: string;
-  /** Only a member of this many bytes: tells members of one name and different meaning apart. */
-  readonly size?: number;
-}
-
-export interface FieldSpec {
-  readonly places: readonly Place[];
-  readonly optional: boolean;
-}
-
-function at(...places: (string | Place)[]): FieldSpec {
-  return {
-    places: places.map((place) => (typeof place === 'string' ? { path: place } : place)),
-    optional: false,
-  };
-}
-
-function optional(...places: (string | Place)[]): FieldSpec {
-  return { ...at(...places), optional: true };
-}
-
 export const structFields = {
+  ...deviceFields,
+
   new_utsname: {
     sysname: at('sysname'),
     nodename: at('nodename'),
@@ -281,15 +264,15 @@ export const structFields = {
     d_inode: at('d_inode'),
     d_hash_pprev: at('d_hash.pprev'),
     d_alias: at('d_u.d_alias'),
+    d_op: at('d_op'),
     // lists of both kinds: d_subdirs and d_child → d_children and d_sib (6.8)
     d_children: optional('d_children'),
     d_sib: optional('d_sib'),
     d_subdirs: optional('d_subdirs'),
     d_child: optional('d_child'),
-    d_op: at('d_op'),
   },
   dentry_operations: { d_dname: at('d_dname') },
-  ns_common: { ops: at('ops') },
+  ns_common: { ops: at('ops'), inum: at('inum') },
   proc_ns_operations: { name: at('name') },
   super_block: {
     s_dev: at('s_dev'),
@@ -396,6 +379,7 @@ export const structFields = {
     watermark: at('_watermark'),
     managed_pages: at('managed_pages'),
     watermark_boost: at('watermark_boost'),
+    per_cpu_zonestats: optional('per_cpu_zonestats'),
   },
 
   timekeeper: {
@@ -405,10 +389,12 @@ export const structFields = {
     mono_base: at('tkr_mono.base'),
     xtime_sec: at('xtime_sec'),
     offs_boot: at('offs_boot'),
+    offs_real: at('offs_real'),
   },
   tick_sched: {
     idle_sleeptime: at('idle_sleeptime'),
     idle_entrytime: at('idle_entrytime'),
+    iowait_sleeptime: at('iowait_sleeptime'),
     // became TS_FLAG_IDLE_ACTIVE in flags (6.10)
     idle_active: optional('idle_active'),
     flags: optional('flags'),
@@ -450,6 +436,12 @@ export const structFields = {
  * above. A kernel that names the struct comes first.
  */
 export const anonymousFields = {
+  /** irq_cpustat_t */
+  irq_cpustat: {
+    names: ['irq_cpustat'],
+    members: ['apic_timer_irqs', 'irq_resched_count'],
+    fields: irqCounters,
+  },
   /** The type of tk_core; struct tk_data since 6.13. */
   tk_data: { names: ['tk_data'], members: ['seq', 'timekeeper'], fields: { timekeeper: at('timekeeper') } },
 } as const satisfies Record<
@@ -479,6 +471,21 @@ export const enumerators = [
   'MODULE_STATE_UNFORMED',
   'MOD_MEM_NUM_TYPES',
   'CPUTIME_USER',
+  'CPUTIME_NICE',
+  'CPUTIME_SYSTEM',
+  'CPUTIME_SOFTIRQ',
+  'CPUTIME_IRQ',
+  'CPUTIME_STEAL',
+  'CPUTIME_GUEST',
+  'CPUTIME_GUEST_NICE',
+  'GENHD_FL_HIDDEN',
+  'NR_VM_ZONE_STAT_ITEMS',
+  'NR_VM_NUMA_EVENT_ITEMS',
+  'NR_VM_NODE_STAT_ITEMS',
+  'NR_VM_STAT_ITEMS',
+  'NR_VM_EVENT_ITEMS',
+  'PGPGIN',
+  'PGPGOUT',
   'CPUTIME_IDLE',
   'CPUTIME_IOWAIT',
   'WMARK_LOW',

@@ -1,7 +1,8 @@
 import { OuaError } from '../base/errors.js';
 import type { Btf } from './btf.js';
 import { BtfKind, type BtfMember } from './btf.js';
-import { anonymousFields, enumerators, structFields, type FieldSpec } from './fields.js';
+import type { FieldSpec } from './field-spec.js';
+import { anonymousFields, enumerators, structFields } from './fields.js';
 
 /** A member: bytes from the struct's start, bytes long, and for a bit-field its bits within those bytes. */
 export type Member =

@@ -171,6 +171,8 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   writer.packages(packages);
   for (const read of proc.reads()) writer.procRead(read);
   for (const note of [unwritten.note(), memoryFilesNote(shadow.leftOut)]) if (note) writer.note(note);
+  for (const { path, reason } of proc.absences)
+    writer.note({ code: 'PROC_FILE_ABSENT', text: `${path} is not there: ${reason}` });
   if (proc.lost > 0)
     writer.note({ code: 'PROC_LOG_FULL', text: `${proc.lost} reads of /proc came too fast to be noted` });
   writer.finish();

@@ -1,3 +1,4 @@
+import { procCaptures } from './captures-proc.js';
 import { makeMemoryFiles } from './memory-files.js';
 
 const memoryTrees = 'find /run /dev/shm /mnt -path /run/lab-captures -prune -o';
@@ -5,8 +6,9 @@ const memoryTrees = 'find /run /dev/shm /mnt -path /run/lab-captures -prune -o';
 /** What a guest says about itself: file name in `inside/` → shell command, run by root in the guest. */
 export const captures: Readonly<Record<string, string>> = {
   'memory-files-made': makeMemoryFiles,
-  // First: reading all sysctls mounts binfmt_misc and loads its module.
+  // First: reading all sysctls mounts binfmt_misc and loads its module, and ss loads those that it asks.
   'sysctl-a': 'sysctl -a',
+  'ss-tuxan': 'ss -tuxan',
   'uname-a': 'uname -a',
   ps: 'ps -eo pid,ppid,pgid,sid,tpgid,stat,ni,pri,cls,psr,uid,gid,nlwp,vsz,rss,time,tty,comm,args ww',
   'ps-simple': 'ps -eo pid,ppid,comm,args ww',
@@ -37,6 +39,7 @@ export const captures: Readonly<Record<string, string>> = {
   // path, permission bits and target of each process's links
   'proc-links':
     "find /proc/[0-9]* -maxdepth 2 \\( -path '*/fd/*' -o -name cwd -o -name root -o -name exe \\) -printf '%p %m %l\\n'",
+  ...procCaptures,
   'proc-loadavg': 'cat /proc/loadavg',
   'proc-uptime': 'cat /proc/uptime',
   // Each with NULs behind the names. Content first: reading it sets the time of the last access.

@@ -50,12 +50,6 @@ function moduleLine(module: KernelModule): string {
   return `${module.name} ${module.size} ${module.refcount} ${users} ${module.state} 0x${module.address.toString(16).padStart(16, '0')}${taints}`;
 }
 
-/** `/proc/swaps` (`swap_show`, mm/swapfile.c) of a guest without swap; undefined when it has some. */
-export function renderSwaps(guest: Guest): string | undefined {
-  const total = guest.memInfo().find(([name]) => name === 'SwapTotal');
-  return total?.[1] === 0 ? 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n' : undefined;
-}
-
 /** Options of a superblock that are the kernel's own, not the file system's (`show_sb_opts`, fs/proc_namespace.c). */
 const superblockFlags = new Set(['sync', 'dirsync', 'mand', 'lazytime']);
 

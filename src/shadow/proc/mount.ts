@@ -5,7 +5,8 @@ import { check, loadShim, ShimError, type Shim } from '../../native/shim.js';
 import type { ProcRead } from '../../plan/model.js';
 import { AccessLog } from './access-log.js';
 import { packTree } from './pack.js';
-import { renderTree } from './tree.js';
+import { procTable } from './table.js';
+import { renderTree, type Absence } from './tree.js';
 
 /** The shim keeps 1 MiB of accesses; a busy run fills that in far more than this time. */
 const drainMilliseconds = 100;
@@ -30,6 +31,8 @@ export interface ShadowProc extends AsyncDisposable {
   refusedWrites(): readonly ProcRead[];
   /** How many accesses the log had no room for. */
   readonly lost: number;
+  /** Files that the guest has and its memory does not tell, with the reason. */
+  readonly absences: readonly Absence[];
 }
 
 export interface ShadowProcOptions {
@@ -51,8 +54,10 @@ export function mountShadowProc(options: ShadowProcOptions): Promise<ShadowProc>
 
 function mount({ guest, directory, signal, shim = loadShim() }: ShadowProcOptions): ShadowProc {
   throwIfAborted(signal);
-  const packed = packTree(renderTree(guest), guest.wallClock());
-  return new MountedProc(shim, directory, start(shim, directory, packed));
+  const absences: Absence[] = [];
+  const tree = renderTree(guest, procTable, (absence) => absences.push(absence));
+  const packed = packTree(tree, guest.wallClock());
+  return new MountedProc(shim, directory, start(shim, directory, packed), absences);
 }
 
 class MountedProc implements ShadowProc {
@@ -65,6 +70,7 @@ class MountedProc implements ShadowProc {
     private readonly shim: Shim,
     readonly directory: string,
     private readonly handle: number,
+    readonly absences: readonly Absence[],
   ) {
     this.#timer = setInterval(() => this.#drain(), drainMilliseconds).unref();
   }

@@ -24,6 +24,8 @@ export interface ProcRow {
   readonly note: string;
   /** Gives way to rows above it that make the same path. */
   readonly yields: boolean;
+  /** Files that an update can do without: not there, with a reason, where the guest's memory does not tell them. */
+  readonly ifKnown: boolean;
   readonly nodes: (guest: Guest) => Iterable<PlacedNode>;
 }
 
@@ -37,7 +39,15 @@ interface Options {
 
 function row(path: string, source: string, options: Options, nodes: ProcRow['nodes']): ProcRow {
   const note = options.missing ?? options.note ?? '';
-  return { path, source, state: options.missing ? 'partial' : 'full', note, yields: false, nodes };
+  return {
+    path,
+    source,
+    state: options.missing ? 'partial' : 'full',
+    note,
+    yields: false,
+    ifKnown: false,
+    nodes,
+  };
 }
 
 function contentNode(
@@ -162,6 +172,9 @@ export const traceeThreads = (name: string, source: string, options: Options = {
 
 export const traceeDirectory = (name: string, source: string, options: Options = {}): ProcRow =>
   row(`[tracee]/${name}`, source, options, () => [[inTemplate(name), directoryNode()]]);
+
+/** The row of a file that is left out when the guest's kernel keeps its content in a way that is not known, or torn. */
+export const ifKnown = (known: ProcRow): ProcRow => ({ ...known, ifKnown: true });
 
 /** Answered by the server, for each caller or each read. */
 export const answered = (

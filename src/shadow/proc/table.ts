@@ -1,4 +1,7 @@
 import type { Guest, Process } from '../../guest/guest.js';
+import { renderAccounting, renderInterrupts, renderSoftIrqs, renderVmStat } from './accounting.js';
+import { renderCpuInfo } from './cpuinfo.js';
+import { renderDevices, renderDiskStats, renderMisc, renderPartitions, renderSwaps } from './devices.js';
 import {
   renderFileSystems,
   renderLoadAverage,
@@ -6,7 +9,6 @@ import {
   renderModules,
   renderMountInfo,
   renderMounts,
-  renderSwaps,
   renderUptime,
   renderVersion,
 } from './kernel.js';
@@ -17,6 +19,7 @@ import {
   answered,
   file,
   files,
+  ifKnown,
   processFile,
   processLink,
   processLinks,
@@ -38,7 +41,28 @@ const system: readonly ProcRow[] = [
   file('loadavg', 'fs/proc/loadavg.c', renderLoadAverage),
   file('meminfo', 'fs/proc/meminfo.c', renderMemInfo),
   file('modules', 'kernel/module/procfs.c', renderModules),
-  file('swaps', 'mm/swapfile.c', renderSwaps, { missing: 'only of a guest without swap' }),
+  ifKnown(
+    file('cpuinfo', 'fs/proc/cpuinfo.c', renderCpuInfo, {
+      note: 'the frequency is the one that was measured at boot',
+    }),
+  ),
+  ifKnown(file('devices', 'fs/proc/devices.c', renderDevices)),
+  ifKnown(
+    file('diskstats', 'block/genhd.c', renderDiskStats, {
+      missing: 'requests in flight of multi-queue devices: 0',
+    }),
+  ),
+  ifKnown(
+    file('interrupts', 'fs/proc/interrupts.c', renderInterrupts, {
+      missing: 'what a chip prints of itself besides its name',
+    }),
+  ),
+  ifKnown(file('misc', 'drivers/char/misc.c', renderMisc)),
+  ifKnown(file('partitions', 'block/genhd.c', renderPartitions)),
+  ifKnown(file('softirqs', 'fs/proc/softirqs.c', renderSoftIrqs)),
+  ifKnown(file('stat', 'fs/proc/stat.c', renderAccounting)),
+  ifKnown(file('swaps', 'mm/swapfile.c', renderSwaps)),
+  ifKnown(file('vmstat', 'mm/vmstat.c', renderVmStat)),
   file('uptime', 'fs/proc/uptime.c', renderUptime),
   file('version', 'fs/proc/version.c', renderVersion),
   symlink('mounts', 'fs/proc/root.c: proc_root_init', 'self/mounts'),
@@ -211,14 +235,10 @@ const unknown: readonly ProcRow[] = [
   absent('buddyinfo', 'mm/vmstat.c', needsReader),
   absent('cgroups', 'kernel/cgroup/cgroup-v1.c', needsReader),
   absent('consoles', 'fs/proc/consoles.c', needsReader),
-  absent('cpuinfo', 'fs/proc/cpuinfo.c', hardware),
   absent('crypto', 'crypto/proc.c', needsReader),
-  absent('devices', 'fs/proc/devices.c', needsReader),
-  absent('diskstats', 'block/genhd.c', needsReader),
   absent('dma', 'kernel/dma.c', hardware),
   absent('execdomains', 'kernel/exec_domain.c', needsReader),
   absent('fb', 'drivers/video/fbdev/core/fbmem.c', hardware),
-  absent('interrupts', 'fs/proc/interrupts.c', hardware),
   absent('iomem', 'kernel/resource.c', hardware),
   absent('ioports', 'kernel/resource.c', hardware),
   absent('kallsyms', 'kernel/kallsyms.c', needsReader),
@@ -227,22 +247,17 @@ const unknown: readonly ProcRow[] = [
   absent('keys', 'security/keys/proc.c', needsReader),
   absent('kmsg', 'fs/proc/kmsg.c', needsReader),
   absent('locks', 'fs/locks.c', needsReader),
-  absent('misc', 'drivers/char/misc.c', needsReader),
   absent('mtrr', 'arch/x86/kernel/cpu/mtrr/if.c', hardware),
   absent('pagetypeinfo', 'mm/vmstat.c', needsReader),
-  absent('partitions', 'block/genhd.c', needsReader),
   absent('pressure/{cpu,io,memory,irq}', 'kernel/sched/psi.c', needsReader),
   absent('schedstat', 'kernel/sched/stats.c', needsReader),
   absent('slabinfo', 'mm/slab_common.c', needsReader),
-  absent('softirqs', 'fs/proc/softirqs.c', needsReader),
-  absent('stat', 'fs/proc/stat.c', 'CPU and interrupt counters are not read from the guest'),
   absent('sys/fs/binfmt_misc/**', 'fs/binfmt_misc.c', 'a file system of its own, not read from the guest'),
   absent('sysrq-trigger', 'drivers/tty/sysrq.c', 'acts on the running system'),
   absent('sysvipc/{msg,sem,shm}', 'ipc/util.c', needsReader),
   absent('timer_list', 'kernel/time/timer_list.c', needsReader),
   absent('tty/{drivers,ldiscs}', 'fs/proc/proc_tty.c', needsReader),
   absent('vmallocinfo', 'mm/vmalloc.c', needsReader),
-  absent('vmstat', 'mm/vmstat.c', needsReader),
   absent('zoneinfo', 'mm/vmstat.c', needsReader),
 ];
 

@@ -1,8 +1,18 @@
 import { OuaError } from '../../base/errors.js';
 import type { Guest } from '../../guest/guest.js';
 import { directoryNode, root, type DirectoryNode, type ProcNode } from './node.js';
-import { ownerOf, templateName, type ProcRow } from './row.js';
+import { ownerOf, templateName, type PlacedNode, type ProcRow } from './row.js';
 import { procTable } from './table.js';
+
+/** A file of the guest's `/proc` that its memory does not tell, and why. */
+export interface Absence {
+  /** As in the table. */
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** What says that a file is not known, and not that nothing of the guest can be trusted. */
+const unknown = new Set(['KERNEL_UNSUPPORTED', 'GUEST_INCONSISTENT']);
 
 /**
  * Renders every row of the table for one guest. The guest stands still, so this is done once. The tree also has
@@ -10,7 +20,11 @@ import { procTable } from './table.js';
  *
  * @throws OuaError as the guest's methods do, and `GUEST_INCONSISTENT` for names that no file can have.
  */
-export function renderTree(guest: Guest, table: readonly ProcRow[] = procTable): DirectoryNode {
+export function renderTree(
+  guest: Guest,
+  table: readonly ProcRow[] = procTable,
+  onAbsent: (absence: Absence) => void = () => undefined,
+): DirectoryNode {
   const tree = directoryNode();
   const hidden = directoryNode(root, true);
   hidden.children.set('real', directoryNode());
@@ -19,8 +33,19 @@ export function renderTree(guest: Guest, table: readonly ProcRow[] = procTable):
   tree.children.set(templateName, { ...directoryNode(), kind: 'template' });
   for (const process of guest.processes())
     tree.children.set(String(process.pid), directoryNode(ownerOf(process)));
-  for (const row of table) for (const [path, node] of row.nodes(guest)) put(tree, path, node, row.yields);
+  for (const row of table)
+    for (const [path, node] of nodesOf(row, guest, onAbsent)) put(tree, path, node, row.yields);
   return tree;
+}
+
+function nodesOf(row: ProcRow, guest: Guest, onAbsent: (absence: Absence) => void): PlacedNode[] {
+  try {
+    return [...row.nodes(guest)];
+  } catch (error) {
+    if (!row.ifKnown || !(error instanceof OuaError) || !unknown.has(error.code)) throw error;
+    onAbsent({ path: `/proc/${row.path}`, reason: error.message });
+    return [];
+  }
 }
 
 function put(tree: DirectoryNode, path: string, node: ProcNode, yields: boolean): void {

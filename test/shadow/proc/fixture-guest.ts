@@ -1,4 +1,5 @@
 import type { Guest, MemoryMap, Mount, OpenFile, Process, ProcessDetail } from '../../../src/guest/guest.js';
+import { fixtureSystem } from './fixture-system.js';
 
 const detail: ProcessDetail = {
   ttyPgrp: -1,
@@ -285,6 +286,7 @@ export function fixtureGuest(changes: Partial<Guest> = {}): Guest {
         ['net/ipv6/conf/all/disable_ipv6', '0'],
         ['fs/file-nr', '640\t0\t9223372036854775807'],
       ]),
+    ...fixtureSystem,
     [Symbol.dispose]: () => undefined,
     ...changes,
   };

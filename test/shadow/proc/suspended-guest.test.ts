@@ -70,6 +70,10 @@ test.each([
   ['filesystems', 'proc-filesystems'],
   ['modules', 'proc-modules'],
   ['swaps', 'proc-swaps'],
+  ['cpuinfo', 'proc-cpuinfo'],
+  ['devices', 'proc-devices'],
+  ['partitions', 'proc-partitions'],
+  ['misc', 'proc-misc'],
   ['sys/kernel/random/boot_id', 'boot_id'],
   ['sys/kernel/hostname', 'hostname'],
   ['sys/kernel/domainname', 'domainname'],
@@ -93,6 +97,31 @@ test('uptime has gone on', async () => {
 
 test('loadavg has the same form', () => {
   expect(rendered('loadavg')).toMatch(/^(\d+\.\d\d ){3}\d+\/\d+ \d+\n$/);
+});
+
+test.each([
+  ['stat', /^(cpu\d* +.*|intr|ctxt|processes|procs_running|procs_blocked|softirq)\b/],
+  ['softirqs', /^ *(TIMER|NET_TX|NET_RX|BLOCK|TASKLET|SCHED|HRTIMER|RCU):/],
+  ['interrupts', /^(LOC|RES|CAL|TLB| *\d+):/],
+  ['diskstats', / vda1? /],
+  ['vmstat', /^(nr|numa|pg|workingset|slabs|unevictable|thp|compact|direct_map)/],
+])('%s has the same lines, whose numbers only grow or move', async (name, moving) => {
+  const numbers = (line: string) =>
+    moving.test(line) ? line.replace(/(?<![\w-])\d+(?!\w)/g, '#').replace(/ +/g, ' ') : line;
+  const inside = (await lab.inside(`proc-${name}`)).split('\n');
+  expect(rendered(name).split('\n').map(numbers)).toEqual(inside.map(numbers));
+});
+
+test('what is counted grows: interrupts, context switches, forks, requests', async () => {
+  const sums = (text: string) =>
+    ['intr', 'ctxt', 'processes', 'softirq'].map((name) =>
+      Number(new RegExp(`^${name} (\\d+)`, 'm').exec(text)?.[1]),
+    );
+  const [before, now] = [sums(await lab.inside('proc-stat')), sums(rendered('stat'))];
+  now.forEach((value, index) => {
+    expect(value).toBeGreaterThanOrEqual(before[index] ?? NaN);
+    expect(value).toBeLessThan((before[index] ?? NaN) * 20);
+  });
 });
 
 test('meminfo has the same lines, and what does not move is equal', async () => {

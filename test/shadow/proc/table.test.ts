@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { OuaError } from '../../../src/base/errors.js';
 import type { Guest } from '../../../src/guest/guest.js';
 import type { DirectoryNode, ProcNode } from '../../../src/shadow/proc/node.js';
 import { procPage } from '../../../src/shadow/proc/page.js';
@@ -30,7 +31,38 @@ describe('files of the system', () => {
     ['filesystems', 'nodev\tsysfs\n\text4\n'],
     ['loadavg', '0.74 0.35 0.13 0/3 769\n'],
     ['uptime', '104.34 47.04\n'],
-    ['swaps', 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n'],
+    [
+      'swaps',
+      'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n' +
+        '/dev/vda2                               partition\t999420\t\t0\t\t-2\n' +
+        '/swap\\040file                           file\t\t20000000\t8\t\t5\n',
+    ],
+    [
+      'stat',
+      'cpu  11 0 22 33 4 0 5 0 0 0\ncpu0 11 0 22 33 4 0 5 0 0 0\nintr 113 0 9 0 4\nctxt 21576\n' +
+        'btime 1795467200\nprocesses 346\nprocs_running 1\nprocs_blocked 2\nsoftirq 21 1 20\n',
+    ],
+    ['softirqs', '                    CPU0       \n          HI:          1\n      NET_RX:         20\n'],
+    [
+      'interrupts',
+      '           CPU0       \n' +
+        '  1:          9   IO-APIC   1-edge      i8042, other\n' +
+        '  3:          4         -    \n' +
+        'LOC:         77   Local timer interrupts\n' +
+        'ERR:          0\n',
+    ],
+    ['devices', 'Character devices:\n  1 mem\n136 pts\n\nBlock devices:\n254 virtblk\n'],
+    ['misc', '235 autofs\n'],
+    [
+      'partitions',
+      'major minor  #blocks  name\n\n 254        0    4194304 vda\n 254        1    4192256 vda1\n',
+    ],
+    [
+      'diskstats',
+      ' 254       0 vda 7 1 56 3 2 0 16 4 0 24 13 0 0 0 0 5 6\n' +
+        ' 254       1 vda1 7 1 56 3 2 0 16 4 0 24 13 0 0 0 0 5 6\n',
+    ],
+    ['vmstat', 'nr_free_pages 93016\nnr_unstable 0\n'],
     ['mounts', 'self/mounts'],
     ['net', 'self/net'],
     ['sys/kernel/ostype', 'Linux\n'],
@@ -88,8 +120,18 @@ describe('files of the system', () => {
 
   test('what the memory does not tell is not there', () => {
     expect(content('sys/kernel/random/boot_id', fixtureGuest({ bootId: () => undefined }))).toBeUndefined();
-    expect(content('swaps', fixtureGuest({ memInfo: () => [['SwapTotal', 1024]] }))).toBeUndefined();
-    expect(content('cpuinfo')).toBeUndefined();
+    expect(content('iomem')).toBeUndefined();
+  });
+
+  test('what this kernel keeps in an unknown way is not there, with the reason', () => {
+    const torn = (): never => {
+      throw new OuaError('GUEST_INCONSISTENT', 'the list is torn', 'suspend it again');
+    };
+    const absences: unknown[] = [];
+    const tree = renderTree(fixtureGuest({ swaps: torn }), procTable, (absence) => absences.push(absence));
+    expect(nodeAt(tree, 'swaps')).toBeUndefined();
+    expect(absences).toEqual([{ path: '/proc/swaps', reason: 'the list is torn' }]);
+    expect(() => renderTree(fixtureGuest({ memInfo: torn }))).toThrow(withCode('GUEST_INCONSISTENT'));
   });
 });
 
