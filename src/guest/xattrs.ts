@@ -10,6 +10,9 @@ const maxName = 255;
 /** The kernel sets no limit; what a list of 64 KiB (XATTR_LIST_MAX) can name. */
 const maxAttributes = 32_768;
 const maxTotal = 16 * 1024 * 1024;
+/** Bytes of a struct list_head. */
+const listHead = 16;
+const what = 'extended attributes';
 
 /** The extended attributes of a tmpfs's inode, sorted; undefined when this kernel keeps them in a way we do not know. */
 export function tmpfsXattrs(kernel: Kernel, inode: StructView<'inode'>): Attribute[] | undefined {
@@ -34,14 +37,16 @@ export function tmpfsXattrs(kernel: Kernel, inode: StructView<'inode'>): Attribu
   return attributes.sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** The `struct simple_xattr`s of a `struct simple_xattrs` (fs/xattr.c). */
+/** The `struct simple_xattr`s of a tmpfs's inode (fs/xattr.c), whose `xattrs` are at an address. */
 function simpleXattrs(kernel: Kernel, address: bigint): Iterable<bigint> | undefined {
   const at = (field: 'rb_root' | 'head') => address + BigInt(kernel.offset('simple_xattrs', field));
   if (kernel.has('simple_xattrs', 'rb_root') && kernel.has('simple_xattr', 'rb_node'))
-    return embedding(kernel, 'rb_node', treeNodes(kernel, at('rb_root'), 'extended attributes'));
-  if (kernel.has('simple_xattrs', 'head') && kernel.has('simple_xattr', 'list'))
-    return embedding(kernel, 'list', listEntries(kernel, at('head'), 'extended attributes'));
-  return undefined;
+    return embedding(kernel, 'rb_node', treeNodes(kernel, at('rb_root'), what));
+  if (!kernel.has('simple_xattr', 'list')) return undefined;
+  if (kernel.has('simple_xattrs', 'head'))
+    return embedding(kernel, 'list', listEntries(kernel, at('head'), what));
+  const bare = kernel.layout('shmem_inode_info').members['xattrs']?.[1] === listHead;
+  return bare ? embedding(kernel, 'list', listEntries(kernel, address, what)) : undefined;
 }
 
 function* embedding(kernel: Kernel, field: 'rb_node' | 'list', links: Iterable<bigint>): Generator<bigint> {

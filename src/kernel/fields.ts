@@ -337,11 +337,11 @@ export const structFields = {
     i_default_acl: optional('i_default_acl'),
   },
   shmem_inode_info: { vfs_inode: at('vfs_inode'), xattrs: optional('xattrs') },
-  // a list → a red-black tree: 3b4c7bc01727 (6.2)
+  // a list → a red-black tree: 3b4c7bc01727 (6.2) → a list_head without a struct of its own (7.2)
   simple_xattrs: { rb_root: optional('rb_root'), head: optional('head') },
   simple_xattr: {
     rb_node: optional('rb_node'),
-    list: optional('list'),
+    list: optional('node', 'list'),
     name: at('name'),
     size: at('size'),
     value: at('value'),

@@ -83,6 +83,7 @@ class Copy {
     readonly path: Buffer;
     readonly file: GuestFile;
   }[] = [];
+  #attributesTold = false;
   /** Where a file with several names was put. */
   readonly #linked = new Map<string, Buffer>();
 
@@ -173,7 +174,11 @@ class Copy {
     const { uid, gid, mode, accessed, modified } = file;
     // A uid is a 32-bit pattern to the shim.
     check('chown', this.#shim.oua_tree_set_owner(this.#root, path, uid | 0, gid | 0, mode));
-    if (!file.xattrs) this.#leaveOut(names, 'its extended attributes are not in memory');
+    if (!file.xattrs && !this.#attributesTold) {
+      // Then they are not known of any file: once is enough.
+      this.#attributesTold = true;
+      this.#leaveOut(names, 'its extended attributes, and those of other files, are not known');
+    }
     for (const [name, value] of file.xattrs ?? []) {
       const result = this.#shim.oua_tree_set_xattr(this.#root, path, name, value, value.length);
       if (result < 0)
