@@ -37,10 +37,17 @@ const structNeeds: Readonly<Partial<Record<StructName, string>>> = {
   mnt_namespace: 'mounts',
   super_block: 'mounts',
   dentry: 'mounts, executables, file names',
-  inode: 'file locks, unwritten files',
+  inode: 'file locks, unwritten files, files in memory',
   bdi_writeback: 'unwritten files',
   backing_dev_info: 'unwritten files',
-  address_space: 'unwritten files, /proc/meminfo',
+  address_space: 'unwritten files, files in memory, /proc/meminfo',
+  page: 'files in memory: contents',
+  xarray: 'files in memory: contents',
+  xa_node: 'files in memory: contents',
+  shmem_inode_info: 'files in memory: extended attributes',
+  simple_xattr: 'files in memory: extended attributes',
+  posix_acl: 'files in memory: access lists',
+  posix_acl_entry: 'files in memory: access lists',
   zone: '/proc/meminfo: MemAvailable',
   pglist_data: '/proc/meminfo: MemAvailable',
   hstate: '/proc/meminfo: huge pages',
@@ -121,6 +128,7 @@ const enumeratorNeeds: readonly (readonly [Enumerator, neededFor: string])[] = [
   ['NR_FREE_PAGES', '/proc/meminfo'],
   ['NR_LRU_BASE', '/proc/meminfo'],
   ['MODULE_STATE_LIVE', 'modules'],
+  ['PG_uptodate', 'files in memory: contents'],
 ];
 
 /** The enumerators that a profile lacks and that some answer cannot do without. */
