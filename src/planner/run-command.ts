@@ -74,6 +74,7 @@ async function runTraced(
     command: argv,
     hostname: guest.uts.nodename,
     proc: proc.directory,
+    sharedMemory: shadow.sharedMemory,
     lastPid: Math.max(...guest.processes().map((process) => process.pid)),
     signal,
   });

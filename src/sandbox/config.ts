@@ -23,6 +23,8 @@ export interface ConfigOptions {
   readonly controllers: ReadonlySet<string>;
   /** Host files that show up in the sandbox, read-only. */
   readonly files: readonly { readonly host: string; readonly at: string }[];
+  /** Host directory for `/dev/shm`; undefined: an empty one. */
+  readonly sharedMemory: string | undefined;
   /** Most descriptors that a process may have: not more than we may. */
   readonly openFiles: number;
 }
@@ -64,10 +66,16 @@ const mounts = [
     type: 'devpts',
     options: [...tmpfs, 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
   },
-  // Mode 1777: postgresql's configuration differs without it.
-  { destination: '/dev/shm', type: 'tmpfs', options: [...tmpfs, 'nodev', 'mode=1777', 'size=256m'] },
   { destination: '/dev/mqueue', type: 'mqueue', options: [...tmpfs, 'nodev'] },
 ].map((mount) => ({ source: mount.type, ...mount }));
+
+function sharedMemoryMount(source: string | undefined): object {
+  const at = { destination: '/dev/shm' };
+  return source === undefined
+    ? // Mode 1777: postgresql's configuration differs without it.
+      { ...at, source: 'tmpfs', type: 'tmpfs', options: [...tmpfs, 'nodev', 'mode=1777', 'size=256m'] }
+    : { ...at, source, type: 'bind', options: ['bind', ...tmpfs, 'nodev'] };
+}
 
 const errno = { EPERM: 1, ENOSYS: 38, EAFNOSUPPORT: 97 };
 const CLONE_NEWUSER = 0x1000_0000;
@@ -124,6 +132,7 @@ export function ociConfig(options: ConfigOptions): object {
     },
     mounts: [
       ...mounts,
+      sharedMemoryMount(options.sharedMemory),
       ...options.files.map(({ host, at }) => ({
         destination: at,
         type: 'bind',

@@ -21,6 +21,8 @@ export interface SandboxOptions {
   readonly hostname: string;
   /** Host directory where the shadow proc is mounted. Default: the sandbox keeps its own, bare, procfs. */
   readonly proc?: string;
+  /** Host directory that shows up as `/dev/shm`. Default: an empty one. */
+  readonly sharedMemory?: string | undefined;
   /** Pids in the sandbox begin above this: the guest's highest. */
   readonly lastPid: number;
   /** Added to a small fixed environment. */
@@ -95,6 +97,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
         cgroup: `/${id}`,
         controllers: cgroupControllers(),
         files,
+        sharedMemory: options.sharedMemory,
         openFiles: openFilesLimit(),
       }),
     ),

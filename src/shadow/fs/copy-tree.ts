@@ -5,7 +5,7 @@ import { check, errnoName, loadShim, ShimError } from '../../native/shim.js';
 
 /** What may still be copied; shared by all copies of one guest, and counted down. */
 export interface CopyRoom {
-  /** Bytes of content. Holes do not count. */
+  /** Bytes of content in whole pages, as a tmpfs counts them. Holes do not count. */
   bytes: number;
   /** Names. */
   names: number;
@@ -16,6 +16,7 @@ export type LeaveOut = (names: readonly Buffer[], reason: string) => void;
 
 /** PATH_MAX, with the NUL. */
 const maxPath = 4096;
+const pageSize = 4096;
 const noName = Buffer.from('.\0');
 const { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFREG, S_IFSOCK } = constants;
 const types: Readonly<Record<Exclude<FileKind, 'symlink'>, number>> = {
@@ -29,11 +30,12 @@ const types: Readonly<Record<Exclude<FileKind, 'symlink'>, number>> = {
 
 /**
  * Copies files of the guest's memory into an empty directory of ours, each with its owner, mode, times, attributes
- * and hard links. A file of which a byte is not in memory is left out, and so is what follows a contradiction.
+ * and hard links. A file of which a byte is not in memory is left out, or one that is larger than the room that is
+ * left, and so is what follows a contradiction.
  *
  * @param top host path of the directory, which nobody else reaches meanwhile
  * @param entries a tree: directories before what is in them
- * @throws OuaError `GUEST_UNSUPPORTED` when there is more than `room` for
+ * @throws OuaError `GUEST_UNSUPPORTED` when there are more names than `room` for, or the directory's file system is full
  */
 export function copyTree(
   top: string,
@@ -141,13 +143,22 @@ class Copy {
     try {
       const content = read();
       const [first] = content.absent;
-      if (!first) return content;
-      this.#leaveOut(names, first.reason);
+      if (!first && this.#hasRoom(content)) return content;
+      this.#leaveOut(names, first?.reason ?? 'too large');
     } catch (error) {
       if (!(error instanceof OuaError)) throw error;
       this.#leaveOut(names, error.message);
     }
     return undefined;
+  }
+
+  #hasRoom(content: FileContent): boolean {
+    if (inPages(content.size) <= this.#room.bytes) return true;
+    // Most of it may be holes.
+    let bytes = 0;
+    for (const piece of content.pieces())
+      if ((bytes += inPages(piece.bytes.length)) > this.#room.bytes) return false;
+    return true;
   }
 
   #make(path: Buffer, { kind, node }: GuestFile): void {
@@ -161,7 +172,7 @@ class Copy {
     try {
       ftruncateSync(fd, content.size);
       for (const { offset, bytes } of content.pieces()) {
-        if ((this.#room.bytes -= bytes.length) < 0) throw tooMuch();
+        this.#room.bytes -= inPages(bytes.length);
         for (let done = 0; done < bytes.length;)
           done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
       }
@@ -198,6 +209,10 @@ class Copy {
   }
 }
 
+function inPages(bytes: number): number {
+  return Math.ceil(bytes / pageSize) * pageSize;
+}
+
 function pathOf(names: readonly Buffer[]): Buffer {
   if (names.length === 0) return noName;
   return terminated(Buffer.concat(names.flatMap((name, index) => (index ? [slash, name] : [name]))));
@@ -213,7 +228,7 @@ function tooMuch(cause?: unknown): OuaError {
   return new OuaError(
     'GUEST_UNSUPPORTED',
     'the guest keeps more files in memory (/run, /tmp and other tmpfs mounts) than can be copied',
-    'remove large files from its tmpfs mounts before it is suspended',
+    'empty its /tmp before it is suspended',
     { cause },
   );
 }

@@ -30,6 +30,8 @@ export interface MemoryMount {
 export interface Layout {
   readonly root: DiskMount;
   readonly mounts: readonly (DiskMount | MemoryMount)[];
+  /** The guest's `/dev/shm`: the one part of `/dev` that is not the sandbox's own. */
+  readonly sharedMemory?: MemoryMount;
 }
 
 type Treatment = 'disk' | 'memory' | 'ours';
@@ -69,6 +71,8 @@ const treatments: Readonly<Record<string, Treatment>> = {
 /** Trees that the sandbox makes by itself, with all that the guest has mounted in them. */
 const ownTrees = ['/proc', '/sys', '/dev'];
 
+const sharedMemory = '/dev/shm';
+
 const memoryOptions = /^(size|nr_inodes|mode|uid|gid)=\w+%?$/;
 const keptFlags = new Set(['ro', 'nosuid', 'noexec']);
 
@@ -93,7 +97,12 @@ export function planLayout(fileSystems: readonly FileSystem[], mounts: readonly 
       `the guest's / is a ${visible.get('/')?.type ?? 'mount that was not found'}`,
       'only a root file system on a disk is supported',
     );
-  return { root, mounts: rest };
+  const shared = visible.get(sharedMemory);
+  return {
+    root,
+    mounts: rest,
+    ...(shared && treatments[shared.type] === 'memory' ? { sharedMemory: inMemory(shared) } : {}),
+  };
 }
 
 function place(mount: Mount, fileSystems: readonly FileSystem[]): (DiskMount | MemoryMount)[] {
@@ -106,14 +115,28 @@ function place(mount: Mount, fileSystems: readonly FileSystem[]): (DiskMount | M
       `the guest has mounted ${at}, a ${mount.type} file system`,
       'unmount it in the guest before it is suspended',
     );
-  const flags = mount.options.split(',').filter((option) => keptFlags.has(option));
   if (treatment === 'ours') return [];
-  if (treatment === 'memory') {
-    // ramfs knows only mode=, and no limit: a tmpfs of the same mode stands in for it.
-    const options = mount.superOptions.split(',').filter((option) => memoryOptions.test(option));
-    return [{ kind: 'memory', at, device: mount.device, root: mount.root, options, flags }];
-  }
-  return [{ kind: 'disk', at, fileSystem: byUuid(mount, fileSystems), root: mount.root, flags }];
+  if (treatment === 'memory') return [inMemory(mount)];
+  return [
+    {
+      kind: 'disk',
+      at,
+      fileSystem: byUuid(mount, fileSystems),
+      root: mount.root,
+      flags: flagsOf(mount),
+    },
+  ];
+}
+
+function inMemory(mount: Mount): MemoryMount {
+  // ramfs knows only mode=, and no limit: a tmpfs of the same mode stands in for it.
+  const options = mount.superOptions.split(',').filter((option) => memoryOptions.test(option));
+  const { mountPoint: at, device, root } = mount;
+  return { kind: 'memory', at, device, root, options, flags: flagsOf(mount) };
+}
+
+function flagsOf(mount: Mount): string[] {
+  return mount.options.split(',').filter((option) => keptFlags.has(option));
 }
 
 function byUuid(mount: Mount, fileSystems: readonly FileSystem[]): FileSystem {

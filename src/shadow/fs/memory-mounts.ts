@@ -59,9 +59,10 @@ export class MemoryMounts implements AsyncDisposable {
 
   /**
    * @param root host path of the guest's tree
+   * @param at where in it, when that is another place than in the guest
    * @throws OuaError `GUEST_UNSUPPORTED` when there is too much to copy, `GUEST_INCONSISTENT`
    */
-  async mount(root: string, mount: MemoryMount): Promise<void> {
+  async mount(root: string, mount: MemoryMount, at: string = mount.at): Promise<void> {
     const key = `${mount.device.major}:${mount.device.minor}`;
     let source = this.#sources.get(key) ?? (await this.#make(mount, true));
     this.#sources.set(key, source);
@@ -72,12 +73,11 @@ export class MemoryMounts implements AsyncDisposable {
       this.#leaveOut(mount.at, 'what is mounted there was not found');
       [source, part, type] = [await this.#make(mount, false), '/', 'directory'];
     }
-    if (type === 'directory')
-      check(`mkdir ${mount.at}`, loadShim().oua_make_directory(root, mount.at.slice(1)));
-    attach(source, part, root, mount.at);
+    if (type === 'directory') check(`mkdir ${at}`, loadShim().oua_make_directory(root, at.slice(1)));
+    attach(source, part, root, at);
     // A read-only one is filled first; the shadow's may be written to.
     const flags = mount.flags.filter((flag) => flag !== 'ro');
-    if (flags.length > 0) await setFlags(root, mount.at, flags);
+    if (flags.length > 0) await setFlags(root, at, flags);
   }
 
   /** Ends the mounts that were copied into the tree; those in the tree stay. */

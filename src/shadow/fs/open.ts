@@ -26,6 +26,8 @@ export interface ShadowFs extends AsyncDisposable {
   readonly rootUuid: string | undefined;
   /** The disk-backed file systems, `/` first. */
   readonly layers: readonly Layer[];
+  /** Host path of the guest's `/dev/shm`, which is not below `root`; undefined when it has none of its own. */
+  readonly sharedMemory: string | undefined;
   /** What the guest had in memory file systems and is not here. */
   readonly leftOut: LeftOut;
   /** @throws OuaError `DISK_FULL` when the update has used up its space. */
@@ -82,9 +84,15 @@ export async function openShadowFs(options: OpenShadowFsOptions): Promise<Shadow
     attach(layer.merged, mount.root, root, mount.at);
     if (mount.flags.length > 0) await setFlags(root, mount.at, mount.flags);
   }
+  const sharedMemory = layout.sharedMemory && join(folder, 'shm');
+  if (layout.sharedMemory && sharedMemory) {
+    await memory.mount(folder, layout.sharedMemory, '/shm');
+    stack.defer(() => unmount(sharedMemory));
+  }
   const held = stack.move();
   return {
     root,
+    sharedMemory,
     rootUuid: layout.root.fileSystem.uuid,
     layers: [...layers.values()],
     leftOut: memory.leftOut,

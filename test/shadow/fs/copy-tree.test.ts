@@ -179,9 +179,18 @@ test('a path that is longer than the host takes is left out', () => {
 test('there is a limit to what is copied', () => {
   const refused = (entries: Iterable<TreeEntry>, room: { bytes: number; names: number }) =>
     codeOf(() => copy(entries, room));
-  expect(refused(treeOf({ a: textFile('123'), b: textFile('456') }), { bytes: 5, names: 9 })).toBe(
-    'GUEST_UNSUPPORTED',
-  );
+  const sparse: FileContent = {
+    size: 2 ** 30,
+    absent: [],
+    pieces: () => [{ offset: 4096, bytes: Buffer.from('45') }],
+  };
+  const files = {
+    a: textFile('123'),
+    b: textFile('4'.repeat(5000)),
+    sparse: guestFile('file', { content: () => sparse }),
+  };
+  expect(copy(treeOf(files), { bytes: 8192, names: 9 })).toEqual(['b: too large']);
+  expect(fs.readdirSync(top)).toEqual(['a', 'sparse']);
   expect(refused(treeOf({ c: textFile(''), d: textFile('') }), { bytes: 5, names: 2 })).toBe(
     'GUEST_UNSUPPORTED',
   );

@@ -35,7 +35,11 @@ const refused = (code: string, message: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) as string }) as Error;
 
 test('parents come before what is mounted in them, whatever their order in the guest', () => {
-  const { root: top, mounts } = planLayout(disk, [
+  const {
+    root: top,
+    mounts,
+    sharedMemory,
+  } = planLayout(disk, [
     mount('/run/lock', 'tmpfs'),
     mount('/proc', 'proc'),
     mount('/run', 'tmpfs', { superOptions: 'rw,size=48132k,mode=755,inode64' }),
@@ -50,6 +54,7 @@ test('parents come before what is mounted in them, whatever their order in the g
     { kind: 'disk', at: '/home', fileSystem: disk[1], flags: ['nosuid'] },
     { kind: 'memory', at: '/run/lock', options: [] },
   ]);
+  expect(sharedMemory).toMatchObject({ kind: 'memory', at: '/dev/shm', flags: [] });
 });
 
 test('of several mounts on one point the last one counts', () => {

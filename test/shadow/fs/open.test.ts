@@ -100,6 +100,7 @@ test('what the guest has in memory is there, each file system once, with its res
     mount('/srv/part', 'tmpfs', undefined, { ...device(20), root: '/systemd', options: 'rw,nosuid' }),
     mount('/id', 'tmpfs', undefined, { ...device(20), root: '/one-file' }),
     mount('/srv', 'tmpfs', undefined, { ...device(20), root: '/gone//deleted' }),
+    mount('/dev/shm', 'tmpfs', undefined, device(22)),
     mount('/empty', 'ramfs', undefined, { ...device(30), options: 'ro' }),
   ];
   await withShadow(
@@ -113,6 +114,8 @@ test('what the guest has in memory is there, each file system once, with its res
       fs.writeFileSync(at('srv/part/new'), 'seen from both sides');
       expect(fs.readFileSync(at('run/systemd/new'), 'utf8')).toBe('seen from both sides');
       expect(fs.readdirSync(at('empty'))).toEqual([]);
+      expect(fs.readFileSync(join(shadow.sharedMemory!, 'semaphore'), 'utf8')).toBe('shared');
+      expect(fs.existsSync(at('dev/shm'))).toBe(false);
       const options = (path: string) => findmnt(at(path)).split(',');
       expect(options('run')).toEqual(expect.arrayContaining(['nosuid', 'nodev', 'noexec']));
       expect(options('srv/part')).toEqual(expect.arrayContaining(['nosuid', 'nodev']));
@@ -125,7 +128,7 @@ test('what the guest has in memory is there, each file system once, with its res
         ],
       });
     },
-    { files: filesOf({ 20: run, 21: lock }) },
+    { files: filesOf({ 20: run, 21: lock, 22: treeOf({ semaphore: textFile('shared') }) }) },
   );
 });
 
