@@ -11,6 +11,9 @@ export function readCredentials(
   address: bigint,
 ): Pick<Process, 'uids' | 'gids' | 'groups' | 'capabilities'> {
   const cred = kernel.view('cred', address);
+  const user = kernel.view('user_struct', cred.pointer('user')).uint('uid');
+  if (user !== cred.uint('uid'))
+    throw inconsistent(`the cred at ${hex(address)} has the uid ${cred.uint('uid')}, its user ${user}`);
   return {
     uids: [cred.uint('uid'), cred.uint('euid'), cred.uint('suid'), cred.uint('fsuid')],
     gids: [cred.uint('gid'), cred.uint('egid'), cred.uint('sgid'), cred.uint('fsgid')],

@@ -1,4 +1,5 @@
 import type { Kernel } from '../kernel/kernel.js';
+import type { Enumerator } from '../kernel/fields.js';
 import { hex, inconsistent } from '../kernel/lists.js';
 import type { StructView } from '../kernel/struct-view.js';
 import { readCommandLine } from './command-line.js';
@@ -34,6 +35,9 @@ export function readProcesses(kernel: Kernel): Process[] {
     seen.add(process.pid);
     processes.push(process);
   }
+  for (const { pid, ppid } of processes)
+    if (ppid !== 0 && !seen.has(ppid))
+      throw inconsistent(`the process ${pid} has the parent ${ppid}, and there is no such process`);
   return processes.sort((a, b) => a.pid - b.pid);
 }
 
@@ -58,6 +62,7 @@ function readProcess(kernel: Kernel, task: Task, names: PathNames | undefined): 
   const flags = task.uint('flags');
   const kernelThread = (flags & PF_KTHREAD) !== 0;
   const mm = memoryOf(kernel, task);
+  checkIdentity(kernel, task, signal);
   const accounts = readAccounts(kernel, task, signal);
   return {
     pid: task.int('pid'),
@@ -94,6 +99,18 @@ function readProcess(kernel: Kernel, task: Task, names: PathNames | undefined): 
   };
 }
 
+/** What the kernel says twice of a group's leader has to be the same: a wrong pointer rarely leads to the right number. */
+function checkIdentity(kernel: Kernel, task: Task, signal: Signal): void {
+  const pid = task.int('pid');
+  const known = groupNumber(kernel, signal, 'PIDTYPE_TGID');
+  if (known !== pid)
+    throw inconsistent(`the task at ${hex(task.address)} has the pid ${pid}, its signal_struct ${known}`);
+  if (task.pointer('group_leader') !== task.address)
+    throw inconsistent(
+      `the task at ${hex(task.address)} is on the list of group leaders, but has another leader`,
+    );
+}
+
 /** Sums over the group's threads and those that have ended: thread_group_cputime() and do_task_stat(). */
 function readAccounts(kernel: Kernel, leader: Task, signal: Signal) {
   let utime = signal.u64('utime');
@@ -112,12 +129,16 @@ function readAccounts(kernel: Kernel, leader: Task, signal: Signal) {
     majFaults += thread.u64('maj_flt');
     guestTime += thread.u64('gtime');
   }
+  if (tids.length !== signal.int('nr_threads'))
+    throw inconsistent(
+      `the process ${leader.int('pid')} has ${tids.length} threads, and counts ${signal.int('nr_threads')}`,
+    );
   const previous = { utime: signal.u64('prev_utime'), stime: signal.u64('prev_stime') };
   return { ...adjustCpuTime({ utime, stime }, runtime, previous), minFaults, majFaults, guestTime, tids };
 }
 
 /** The number in the initial namespace of a group's process group or session, 0 for none. */
-function groupNumber(kernel: Kernel, signal: Signal, type: 'PIDTYPE_PGID' | 'PIDTYPE_SID'): number {
+function groupNumber(kernel: Kernel, signal: Signal, type: Enumerator): number {
   const index = kernel.enumerator(type);
   const pids = signal.raw('pids');
   if (index === undefined || index * 8 + 8 > pids.length)

@@ -31,7 +31,7 @@ export function* threads(kernel: Kernel, leader: Task, signal: StructView<'signa
   for (const link of listEntries(kernel, signal.at('thread_head'), `threads of pid ${leader.int('pid')}`)) {
     if (++count > maxEntries) return;
     const thread = kernel.container('task_struct', 'thread_node', link);
-    if (thread.int('tgid') !== leader.int('pid'))
+    if (thread.int('tgid') !== leader.int('pid') || thread.pointer('signal') !== signal.address)
       throw inconsistent(`the task at ${hex(thread.address)} is among the threads of another process`);
     yield thread;
   }

@@ -1,4 +1,4 @@
-import { OuaError } from '../base/errors.js';
+import { damagedBtf as damaged, indexTypes } from './btf-index.js';
 
 /** Type kinds of BTF, `include/uapi/linux/btf.h`. */
 export const BtfKind = {
@@ -31,30 +31,6 @@ const maxFind = 4096;
 /** Members looked at to find one: more than any struct has, with all that it embeds without a name. */
 const maxMembers = 200_000;
 
-/** 32-bit words that follow a type's three, by kind: `fixed + each × vlen`. */
-const trailers: readonly (readonly [fixed: number, each: number])[] = [
-  [0, 0],
-  [1, 0], // INT
-  [0, 0],
-  [3, 0], // ARRAY
-  [0, 3], // STRUCT
-  [0, 3], // UNION
-  [0, 2], // ENUM
-  [0, 0],
-  [0, 0],
-  [0, 0],
-  [0, 0],
-  [0, 0],
-  [0, 0],
-  [0, 2], // FUNC_PROTO
-  [1, 0], // VAR
-  [0, 3], // DATASEC
-  [0, 0],
-  [1, 0], // DECL_TAG
-  [0, 0],
-  [0, 3], // ENUM64
-];
-
 /** Where a member is: offsets in bytes from the start of the outermost struct; bits only for bit-fields. */
 export interface BtfMember {
   readonly offset: number;
@@ -75,8 +51,8 @@ export class Btf {
   /** Word index of each type; type 0 is void. */
   readonly #types: Uint32Array;
   readonly #typeCount: number;
+  readonly #ordered = new Set<number>();
   #aggregates: Map<string, number[]> | undefined;
-  #enumerators: Map<number, bigint> | undefined;
 
   /** @throws OuaError `GUEST_INCONSISTENT` when the blob is not well-formed. */
   constructor(blob: Buffer) {
@@ -132,10 +108,26 @@ export class Btf {
     return found;
   }
 
-  /** The value of an enumerator, whatever enum it is in, or undefined. */
-  enumerator(name: string): bigint | undefined {
-    this.#enumerators ??= this.#indexEnumerators();
-    return this.#enumerators.get(this.#nameOffset(name));
+  /** The values of enumerators, whatever enum they are in; of one that there is twice the first. */
+  enumerators(names: readonly string[]): Map<string, bigint> {
+    const wanted = names.map((name) => ({ name, text: Buffer.from(`${name}\0`, 'latin1') }));
+    // There are tens of thousands: nearly all of them are told by their first bytes.
+    const starts = new Set(wanted.map(({ text }) => startOf(text, 0)));
+    const found = new Map<string, bigint>();
+    for (let id = 1; id < this.#typeCount; id++) {
+      const kind = this.kind(id);
+      if (kind !== BtfKind.ENUM && kind !== BtfKind.ENUM64) continue;
+      const width = kind === BtfKind.ENUM ? 2 : 3;
+      for (let at = 3; at < 3 + this.#vlen(id) * width; at += width) {
+        const offset = this.#word(id, at);
+        if (!starts.has(startOf(this.#strings, offset))) continue;
+        const name = wanted.find(({ text }) => this.#isText(offset, text))?.name;
+        if (name === undefined || found.has(name)) continue;
+        const high = kind === BtfKind.ENUM ? 0 : this.#word(id, at + 2);
+        found.set(name, (BigInt(high) << 32n) | BigInt(this.#word(id, at + 1)));
+      }
+    }
+    return found;
   }
 
   /** Bytes that a value of the type takes. */
@@ -192,8 +184,7 @@ export class Btf {
     let found: BtfMember | undefined;
     const budget = { members: maxMembers };
     for (const name of path.split('.')) {
-      const nameOffset = this.#nameOffset(name);
-      const member = nameOffset < 0 ? undefined : this.#findMember(type, nameOffset, base, budget, 0);
+      const member = this.#findMember(type, Buffer.from(`${name}\0`, 'latin1'), base, budget, 0);
       if (!member) return undefined;
       found = member;
       base = member.offset;
@@ -204,7 +195,8 @@ export class Btf {
 
   #findMember(
     struct: number,
-    nameOffset: number,
+    /** With its NUL. */
+    name: Buffer,
     base: number,
     budget: { members: number },
     depth: number,
@@ -212,21 +204,42 @@ export class Btf {
     const id = this.resolve(struct);
     const kind = this.kind(id);
     if ((kind !== BtfKind.STRUCT && kind !== BtfKind.UNION) || depth > maxDepth) return undefined;
+    this.#checkOrder(id);
     const info = this.#word(id, 1);
     for (let index = 0; index < (info & 0xffff); index++) {
       if (--budget.members < 0) throw damaged(`type ${struct} embeds itself`);
       const memberName = this.#word(id, 3 + index * 3);
-      if (memberName !== nameOffset && memberName !== 0) continue;
+      const wanted = memberName !== 0 && this.#isText(memberName, name);
+      if (!wanted && memberName !== 0) continue;
       const type = this.#word(id, 4 + index * 3);
-      const raw = this.#word(id, 5 + index * 3);
-      // kind_flag: the upper 8 bits are a bit-field's size, the rest its offset in bits.
-      const bitSize = info >>> 31 ? raw >>> 24 : 0;
-      const bitOffset = info >>> 31 ? raw & 0xffffff : raw;
-      if (memberName === nameOffset) return this.#describe(type, base, bitOffset, bitSize);
-      const inner = this.#findMember(type, nameOffset, base + (bitOffset >>> 3), budget, depth + 1);
+      const { bitOffset, bitSize } = this.#place(id, index);
+      if (wanted) return this.#describe(type, base, bitOffset, bitSize);
+      const inner = this.#findMember(type, name, base + (bitOffset >>> 3), budget, depth + 1);
       if (inner) return inner;
     }
     return undefined;
+  }
+
+  /** Where a struct's member is. kind_flag: the upper 8 bits are a bit-field's size, the rest its offset in bits. */
+  #place(id: number, index: number): { readonly bitOffset: number; readonly bitSize: number } {
+    const raw = this.#word(id, 5 + index * 3);
+    return this.#word(id, 1) >>> 31
+      ? { bitOffset: raw & 0xffffff, bitSize: raw >>> 24 }
+      : { bitOffset: raw, bitSize: 0 };
+  }
+
+  /** A compiler lays members out one behind the other and within their struct: damage seldom leaves them so. */
+  #checkOrder(id: number): void {
+    if (this.#ordered.has(id)) return;
+    this.#ordered.add(id);
+    const inUnion = this.kind(id) === BtfKind.UNION;
+    let end = 0;
+    for (let index = 0; index < this.#vlen(id); index++) {
+      const { bitOffset, bitSize } = this.#place(id, index);
+      if (!inUnion && bitOffset < end) throw damaged(`the members of type ${id} overlap`);
+      end = Math.max(end, bitOffset + (bitSize || this.sizeOf(this.#word(id, 4 + index * 3)) * 8));
+    }
+    if (end > this.#word(id, 2) * 8) throw damaged(`type ${id} ends before its members do`);
   }
 
   #describe(type: number, base: number, bitOffset: number, bitSize: number): BtfMember {
@@ -263,19 +276,12 @@ export class Btf {
     return index;
   }
 
-  #indexEnumerators(): Map<number, bigint> {
-    const index = new Map<number, bigint>();
-    for (let id = 1; id < this.#typeCount; id++) {
-      const kind = this.kind(id);
-      if (kind !== BtfKind.ENUM && kind !== BtfKind.ENUM64) continue;
-      const width = kind === BtfKind.ENUM ? 2 : 3;
-      for (let at = 3; at < 3 + this.#vlen(id) * width; at += width) {
-        const high = kind === BtfKind.ENUM ? 0 : this.#word(id, at + 2);
-        const name = this.#word(id, at);
-        if (!index.has(name)) index.set(name, (BigInt(high) << 32n) | BigInt(this.#word(id, at + 1)));
-      }
-    }
-    return index;
+  /** Whether the string at an offset is `text`, which ends in a NUL. */
+  #isText(offset: number, text: Buffer): boolean {
+    const strings = this.#strings;
+    for (let index = 0; index < text.length; index++)
+      if (strings[offset + index] !== text[index]) return false;
+    return true;
   }
 
   /** BTF strings are stored once each, so that a name is one offset. */
@@ -301,24 +307,7 @@ export class Btf {
   }
 }
 
-function indexTypes(words: Uint32Array): [types: Uint32Array, count: number] {
-  const types = new Uint32Array(Math.ceil(words.length / 3) + 1);
-  let count = 1;
-  for (let at = 0; at < words.length;) {
-    const info = words[at + 1] ?? 0;
-    const trailer = trailers[(info >>> 24) & 0x1f];
-    if (!trailer || ((info >>> 24) & 0x1f) === 0) throw damaged(`type ${count} has an unknown kind`);
-    types[count++] = at;
-    at += 3 + trailer[0] + trailer[1] * (info & 0xffff);
-    if (at > words.length) throw damaged(`type ${count - 1} reaches beyond its end`);
-  }
-  return [types, count];
-}
-
-function damaged(why: string): OuaError {
-  return new OuaError(
-    'GUEST_INCONSISTENT',
-    `the kernel's type information (BTF) is damaged: ${why}`,
-    'save the memory again, or use a profile made from an undamaged guest of the same kernel',
-  );
+/** The first two bytes of a text, its NUL among them, as a number. */
+function startOf(bytes: Buffer, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 }

@@ -201,7 +201,7 @@ export const structFields = {
   file_lock_list_struct: { hlist: at('hlist') },
   // the counters of limits became an array of their own (5.19)
   ucounts: { rlimit: optional('rlimit', 'ucount') },
-  user_struct: { sigpending: optional('sigpending') },
+  user_struct: { uid: at('uid'), sigpending: optional('sigpending') },
   task_delay_info: { blkio_delay: at('blkio_delay') },
   css_set: { dfl_cgrp: at('dfl_cgrp') },
   cgroup: { kn: at('kn') },
@@ -452,6 +452,7 @@ export const anonymousFields = {
 /** Enumerators that index the kernel's counters. One that a kernel does not have is left out. */
 export const enumerators = [
   'PG_uptodate',
+  'PIDTYPE_TGID',
   'PIDTYPE_PGID',
   'PIDTYPE_SID',
   'MM_FILEPAGES',

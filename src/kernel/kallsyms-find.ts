@@ -36,6 +36,8 @@ const maxTableBytes = 48 * 1024 * 1024;
 const maxToken = 512;
 /** The lowest address of any kernel: aarch64 with 52 bits. */
 const kernelSpace = 0xfff0000000000000n;
+/** Of offsets that are stored as negative numbers. */
+const signBit = 0x80000000;
 /** What nm prints, and so what scripts/kallsyms.c puts before a name. */
 const typeLetter = /^[abdinrtuvwABDINRTUVW]/;
 
@@ -213,7 +215,20 @@ function offsetsAt(region: Buffer, start: number, count: number, baseAt: number,
   // No base tells these from zeros: but the symbols are sorted by address.
   if (isRelative && !isAscending(offsets)) return undefined;
   // Sorted by address: with ABSOLUTE_PERCPU the last symbols are the highest above the base, stored as -1 - offset.
-  return { offsets, relativeBase, absolutePercpu: (offsets.at(-1) as number) < 0 };
+  const absolutePercpu = (offsets.at(-1) as number) < 0;
+  return isSorted(offsets, absolutePercpu) ? { offsets, relativeBase, absolutePercpu } : undefined;
+}
+
+/** Symbols are sorted by address. */
+function isSorted(offsets: Int32Array, absolutePercpu: boolean): boolean {
+  // As unsigned numbers the absolute ones ascend, and then those that are stored as -1 - offset descend.
+  const values = new Uint32Array(offsets.buffer);
+  for (let index = 1; index < values.length; index++) {
+    const [before, now] = [values[index - 1] as number, values[index] as number];
+    const descends = absolutePercpu && before >= signBit && now >= signBit;
+    if (descends ? now > before : now < before) return false;
+  }
+  return true;
 }
 
 /** Offsets from their own places. Nothing else tells them from other words, but the symbols are sorted by address. */

@@ -40,9 +40,10 @@ export function resolveLayout(btf: Btf): Layout {
     const named = names.flatMap((candidate) => btf.aggregates(candidate));
     structs[name] = resolveStruct(btf, named.length ? named : btf.anonymousStructs(members), fields);
   }
+  const values = btf.enumerators(enumerators);
   const enums: Record<string, number> = {};
   for (const name of enumerators) {
-    const value = btf.enumerator(name);
+    const value = values.get(name);
     if (value !== undefined) enums[name] = Number(value);
   }
   return { structs, enums };

@@ -61,12 +61,31 @@ describe('Btf', () => {
     expect(btf.member(struct, 'high')).toMatchObject({ offset: 4, bits: { offset: 13, size: 7 } });
   });
 
+  test('refuses structs whose members overlap or do not fit', () => {
+    const writer = new BtfWriter();
+    const int = writer.int('int', 4);
+    const overlapping = writer.struct('overlapping', 16, [
+      { name: 'a', type: int, offset: 0 },
+      { name: 'b', type: int, offset: 16 },
+    ]);
+    const short = writer.struct('short', 6, [
+      { name: 'a', type: int, offset: 0 },
+      { name: 'b', type: int, offset: 32 },
+    ]);
+    const btf = new Btf(writer.build());
+    for (const struct of [overlapping, short])
+      expect(() => btf.member(struct, 'a')).toThrow(
+        expect.objectContaining({ code: 'GUEST_INCONSISTENT' }) as Error,
+      );
+  });
+
   test('knows enumerators of any enum', () => {
     const writer = new BtfWriter();
     writer.enum('one', { A: 1, B: 2 });
     writer.enum('', { C: 30 });
     const btf = new Btf(writer.build());
-    expect(['A', 'B', 'C', 'D'].map((name) => btf.enumerator(name))).toEqual([1n, 2n, 30n, undefined]);
+    const values = btf.enumerators(['A', 'B', 'C', 'D']);
+    expect(Object.fromEntries(values)).toEqual({ A: 1n, B: 2n, C: 30n });
   });
 
   test('reads back any struct', () => {
@@ -120,7 +139,7 @@ describe('Btf', () => {
             btf.sizeOf(id);
             for (const name of ['a', 'deep', 'nothing', 'a.deep']) btf.member(id, name);
           }
-          btf.enumerator('A');
+          btf.enumerators(['A']);
           btf.anonymousStructs(['deep']);
         } catch (error) {
           expect(error).toBeInstanceOf(OuaError);

@@ -59,6 +59,14 @@ describe.each(shapes)('kallsyms as %s lays it out', (_, shape) => {
     expect(kallsyms.address('')).toBeUndefined();
   });
 
+  test('symbols that are not in the order of their addresses are no table', () => {
+    const swapped = [...list];
+    const [first, second] = [swapped[900], swapped[901]] as [Symbol, Symbol];
+    swapped.splice(900, 2, { ...first, address: second.address }, { ...second, address: first.address });
+    const torn = surround(writeKallsyms(swapped, shape));
+    expect(findKallsyms(new BufferMemory(torn), 0, torn.length)).toBeUndefined();
+  });
+
   test('damage in the names or the tables is noticed, or changes nothing else', () => {
     fc.assert(
       fc.property(fc.nat(region.length - 1), fc.nat(255), (at, value) => {
