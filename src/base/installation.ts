@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
 
 const manifest = new URL('../../../package.json', import.meta.url);
 
@@ -7,6 +6,4 @@ const manifest = new URL('../../../package.json', import.meta.url);
 export const installation = new URL('../../../', import.meta.url);
 
 /** Version of this program, as in package.json. */
-export const version = z
-  .object({ version: z.string() })
-  .parse(JSON.parse(readFileSync(manifest, 'utf8'))).version;
+export const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { readonly version: string };

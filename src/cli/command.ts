@@ -1,7 +1,6 @@
 import type { Argv } from 'yargs';
 import { interrupted } from '../base/abort.js';
 import { exitStatus, OuaError } from '../base/errors.js';
-import { enterPrivateMountNamespace } from '../sandbox/private-mounts.js';
 import { printError } from './output.js';
 
 /** Options that every command takes. */
@@ -74,7 +73,7 @@ async function guarded(
   };
   try {
     // Before we catch signals: one that is caught and not yet told to us would be lost when we run anew.
-    if (mounts) enterPrivateMountNamespace();
+    if (mounts) (await import('../sandbox/private-mounts.js')).enterPrivateMountNamespace();
     for (const signal of endings) process.on(signal, onSignal);
     return await body(controller.signal);
   } catch (error) {

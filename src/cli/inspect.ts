@@ -1,19 +1,21 @@
 import { OuaError } from '../base/errors.js';
-import { openDisk } from '../disk/open.js';
+import type { Guest } from '../guest/guest.js';
 import { openGuest } from '../guest/open.js';
 import { profileCacheFolder } from '../kernel/profile-cache.js';
 import { readProfile, shippedProfiles } from '../kernel/profile.js';
 import { openMemory } from '../memory/open.js';
 import type { Command, CommonArguments } from './command.js';
 import { printFile, printTree, treeDocument } from './inspect-files.js';
-import { guestDocument, printGuest, type DiskRow } from './inspect-guest.js';
-import { printJson } from './output.js';
+import { chooseSections, sectionNames, type Section } from './inspect-sections.js';
+import { printJson, printTable, printText } from './output.js';
 
 interface InspectArguments extends CommonArguments {
   readonly memory: string;
   readonly disk?: string | undefined;
   readonly 'memory-format'?: string | undefined;
   readonly profile?: string | undefined;
+  readonly derive: boolean;
+  readonly only?: string | undefined;
   readonly tree?: string | undefined;
   readonly cat?: string | undefined;
 }
@@ -23,9 +25,10 @@ export const inspectCommand: Command<InspectArguments> = {
   describe: 'show the guest that a memory image holds',
   examples: [
     ['$0 inspect --memory memory.core', 'kernel, processes, modules and mounts of the suspended guest'],
+    ['$0 inspect --memory memory.core --only processes', 'its processes, and nothing else'],
     [
       '$0 inspect --memory memory.core --disk disk.qcow2 --json',
-      'the same with the disk, for a program to read',
+      'all there is with the disk, for a program to read',
     ],
     ['$0 inspect --memory memory.core --tree /run', 'the files in /run, which are in memory only'],
     ['$0 inspect --memory memory.core --cat /run/utmp > utmp', 'the bytes of one of them'],
@@ -36,43 +39,81 @@ export const inspectCommand: Command<InspectArguments> = {
       .option('disk', { type: 'string', describe: 'disk image of the guest' })
       .option('memory-format', { type: 'string', describe: 'format of the memory image (default: detected)' })
       .option('profile', { type: 'string', describe: 'kernel profile (default: derived from the image)' })
+      .option('derive', {
+        type: 'boolean',
+        default: false,
+        describe: "derive the kernel's profile from the image, even where there is one",
+      })
+      .option('only', { type: 'string', describe: `some of ${sectionNames.join(',')}` })
       .option('tree', { type: 'string', describe: 'list the files below a path that memory knows' })
       .option('cat', { type: 'string', describe: 'print the bytes of a file that is in memory' }),
   mounts: (args) => args.disk !== undefined,
   run: async (args, { signal }) => {
     requireOneQuestion(args);
+    const chosen = chooseSections(args.only);
     using memory = openMemory(args.memory, { format: args['memory-format'] });
     using guest = openGuest(memory, {
       profile: args.profile === undefined ? undefined : readProfile(args.profile),
-      profileDirectory: shippedProfiles,
-      profileCache: profileCacheFolder(),
+      ...(args.derive ? {} : { profileDirectory: shippedProfiles, profileCache: profileCacheFolder() }),
     });
     if (args.cat !== undefined) printFile(guest.files, args.cat);
     else if (args.tree !== undefined && args.json) printJson(treeDocument(guest.files, args.tree));
     else if (args.tree !== undefined) printTree(guest.files, args.tree);
     else {
       const fileSystems = args.disk === undefined ? undefined : await listDisk(args.disk, signal);
-      if (args.json) printJson({ ...guestDocument(guest), ...(fileSystems ? { disk: fileSystems } : {}) });
-      else printGuest(guest, fileSystems);
+      if (args.json) printJson(documentOf(guest, chosen, fileSystems));
+      else {
+        const shown = args.only === undefined ? chosen.filter(({ onDemand }) => !onDemand) : chosen;
+        printTables(guest, shown, fileSystems);
+      }
     }
     return 0;
   },
 };
 
 /** @throws OuaError `USAGE` */
-function requireOneQuestion({ tree, cat, disk, json }: InspectArguments): void {
+function requireOneQuestion({ tree, cat, disk, only, json, derive, profile }: InspectArguments): void {
+  const several = (...values: unknown[]) => values.filter((value) => value !== undefined).length > 1;
   const wrong =
-    [tree, cat, disk].filter((value) => value !== undefined).length > 1
-      ? '--tree, --cat and --disk exclude each other'
-      : cat !== undefined && json
-        ? '--cat prints a file as it is, and so not as JSON'
-        : [tree, cat].some((path) => path !== undefined && !path.startsWith('/'))
-          ? 'the path of a file in the guest begins with /'
-          : undefined;
+    several(tree, cat, disk) || several(tree, cat, only)
+      ? '--tree and --cat exclude each other, --only and --disk'
+      : derive && profile !== undefined
+        ? '--derive and --profile exclude each other'
+        : cat !== undefined && json
+          ? '--cat prints a file as it is, and so not as JSON'
+          : [tree, cat].some((path) => path !== undefined && !path.startsWith('/'))
+            ? 'the path of a file in the guest begins with /'
+            : undefined;
   if (wrong !== undefined) throw new OuaError('USAGE', wrong, 'see `ouassister inspect --help`');
 }
 
+interface DiskRow {
+  readonly partition: number | undefined;
+  readonly type: string;
+  readonly uuid: string | undefined;
+}
+
 async function listDisk(path: string, signal: AbortSignal): Promise<DiskRow[]> {
+  // What opens disks is loaded when there is one: it takes as long as reading the memory.
+  const { openDisk } = await import('../disk/open.js');
   await using disk = await openDisk(path, { signal });
   return disk.fileSystems.map(({ partition, type, uuid }) => ({ partition, type, uuid }));
+}
+
+function documentOf(guest: Guest, chosen: readonly Section[], disk: readonly DiskRow[] | undefined): object {
+  const parts = chosen.map(({ document }) => document(guest));
+  return Object.assign({}, ...parts, disk && { disk }) as object;
+}
+
+function printTables(guest: Guest, chosen: readonly Section[], disk: readonly DiskRow[] | undefined): void {
+  const tables = chosen.map(({ head, rows }) => ({ head, rows: rows(guest) }));
+  if (disk)
+    tables.push({
+      head: ['PARTITION', 'TYPE', 'UUID'],
+      rows: disk.map((f) => [f.partition ?? 'whole disk', f.type, f.uuid ?? '']),
+    });
+  tables.forEach(({ head, rows }, index) => {
+    if (index > 0) printText('');
+    printTable(head, rows);
+  });
 }

@@ -1,5 +1,5 @@
 import { suspendedGuest, type SuspendedGuest } from '../lab/suspended.js';
-import { Workbench } from './support.js';
+import { expectRefusal, Workbench } from './support.js';
 
 interface Inspection {
   readonly uts: Record<'sysname' | 'nodename' | 'release' | 'version' | 'machine', string>;
@@ -11,11 +11,15 @@ interface Inspection {
 let guest: SuspendedGuest;
 let seen: Inspection;
 
+let bench: Workbench;
+
 beforeAll(async () => {
   guest = await suspendedGuest();
-  using bench = new Workbench();
+  bench = new Workbench();
   seen = await bench.document<Inspection>('inspect', '--memory', guest.memory, '--json');
 });
+
+afterAll(() => bench[Symbol.dispose]());
 
 test('uname -a', async () => {
   const { sysname, nodename, release, version, machine } = seen.uts;
@@ -79,4 +83,25 @@ test('lsmod', async () => {
 test('/proc/filesystems', async () => {
   const text = seen.fileSystemTypes.map(({ name, nodev }) => `${nodev ? 'nodev' : ''}\t${name}\n`).join('');
   expect(text).toBe(await guest.inside('proc-filesystems'));
+});
+
+test('--only shows some parts, and nothing else', async () => {
+  const inspect = (...args: string[]) => bench.run('inspect', '--memory', guest.memory, ...args);
+  const document = JSON.parse((await inspect('--only', 'modules,mounts', '--json')).stdout) as object;
+  expect(Object.keys(document).sort()).toEqual(['modules', 'mounts', 'schemaVersion']);
+  const { stdout } = await inspect('--only', 'filesystems,processes');
+  expect(
+    stdout
+      .split('\n')
+      .filter((line) => /^[A-Z]{3,}/.test(line))
+      .map((line) => line.split(/ {2,}/)[0]),
+  ).toEqual(['PID', 'FILE SYSTEM']);
+  expectRefusal(bench, await inspect('--only', 'processes,toString'), 'USAGE', 2);
+});
+
+test('a profile that is derived shows the same', async () => {
+  const derived = await bench.document<Inspection>('inspect', '--memory', guest.memory, '--derive', '--json');
+  expect(derived).toEqual(seen);
+  const both = await bench.run('inspect', '--memory', guest.memory, '--derive', '--profile', 'some.json');
+  expectRefusal(bench, both, 'USAGE', 2);
 });
