@@ -19,13 +19,18 @@ export function flatFigures(works: readonly WorkResult[]): Record<string, number
 }
 
 /** The one document of a `--json` run. */
-export async function document(benchmark: string, works: ReadonlyMap<string, WorkResult>, seconds: number) {
+export async function document(
+  benchmark: string,
+  works: ReadonlyMap<string, WorkResult>,
+  seconds: number,
+  tools: readonly string[],
+) {
   const entries = [...works];
   return {
     schemaVersion: '1.0',
     benchmark,
     machine: { kernel: release(), cpus: cpus().length, cpu: cpus()[0]?.model ?? '', node: process.version },
-    tools: await versions(),
+    tools: await versions(tools),
     seconds: rounded(seconds),
     figures: flatFigures([...works.values()]),
     facts: Object.fromEntries(entries.map(([name, { facts }]) => [name, facts])),
@@ -51,11 +56,9 @@ function lastCounts(rounds: WorkResult['rounds']): Record<string, object> {
   return Object.fromEntries(counts);
 }
 
-async function versions(): Promise<Record<string, string>> {
+async function versions(tools: readonly string[]): Promise<Record<string, string>> {
   const words = await Promise.all(
-    ['strace', 'gcc', 'make', 'runc'].map(
-      async (name) => [name, (await tool(name, ['--version'])).split('\n')[0]!] as const,
-    ),
+    tools.map(async (name) => [name, (await tool(name, ['--version'])).split('\n')[0]!] as const),
   );
   return Object.fromEntries(words);
 }
