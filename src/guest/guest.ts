@@ -1,3 +1,4 @@
+import type { NetworkState } from './network-state.js';
 import type { SystemState } from './system-state.js';
 import type { GuestFiles } from './guest-files.js';
 
@@ -259,7 +260,7 @@ export type MemInfo = readonly (readonly [name: string, kib: number])[];
  *
  * All methods throw OuaError `GUEST_INCONSISTENT` when structures contradict themselves: never garbage.
  */
-export interface Guest extends Disposable, SystemState {
+export interface Guest extends Disposable, SystemState, NetworkState {
   /** The whole `linux_banner`. */
   readonly banner: string;
   readonly uts: Uts;

@@ -9,6 +9,24 @@ import { readDeviceNumbers, type DeviceNumbers } from './device-numbers.js';
 import { readBlockDevices, type BlockDevice } from './block-devices.js';
 import { readSwaps, type SwapArea } from './swaps.js';
 import { readVmCounters, type VmCounters } from './vm-counters.js';
+import { readRawSockets, readTcpSockets, readUdpSockets, type InetSocket } from './inet-sockets.js';
+import {
+  readNetlinkSockets,
+  readPacketSockets,
+  readUnixSockets,
+  type NetlinkSocket,
+  type PacketSocket,
+  type UnixSocket,
+} from './local-sockets.js';
+import {
+  readInet6Addresses,
+  readNeighbours,
+  readNetDevices,
+  type Inet6Address,
+  type Neighbour,
+  type NetDevice,
+} from './net-devices.js';
+import { readRoutes, type Route } from './routes.js';
 import { readFileLocks } from './file-locks.js';
 import { readFileSystemTypes } from './filesystems.js';
 import { MemoryFiles } from './file-tree.js';
@@ -188,6 +206,50 @@ class MemoryGuest implements Guest {
 
   vmCounters(): VmCounters {
     return this.#once('vmCounters', readVmCounters);
+  }
+
+  netDevices(): readonly NetDevice[] {
+    return this.#once('netDevices', readNetDevices);
+  }
+
+  inet6Addresses(): readonly Inet6Address[] {
+    return this.#once('inet6Addresses', readInet6Addresses);
+  }
+
+  neighbours(): readonly Neighbour[] {
+    return this.#once('neighbours', readNeighbours);
+  }
+
+  routes(): readonly Route[] {
+    return this.#once('routes', readRoutes);
+  }
+
+  tcpSockets(): readonly InetSocket[] {
+    return this.#once('tcpSockets', readTcpSockets);
+  }
+
+  udpSockets(): readonly InetSocket[] {
+    return this.#once('udpSockets', (kernel) => readUdpSockets(kernel));
+  }
+
+  udpLiteSockets(): readonly InetSocket[] {
+    return this.#once('udpLiteSockets', (kernel) => readUdpSockets(kernel, true));
+  }
+
+  rawSockets(): readonly InetSocket[] {
+    return this.#once('rawSockets', readRawSockets);
+  }
+
+  unixSockets(): readonly UnixSocket[] {
+    return this.#once('unixSockets', readUnixSockets);
+  }
+
+  netlinkSockets(): readonly NetlinkSocket[] {
+    return this.#once('netlinkSockets', readNetlinkSockets);
+  }
+
+  packetSockets(): readonly PacketSocket[] {
+    return this.#once('packetSockets', readPacketSockets);
   }
 
   [Symbol.dispose](): void {

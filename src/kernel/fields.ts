@@ -1,5 +1,6 @@
 import { at, optional, type FieldSpec } from './field-spec.js';
 import { deviceFields, irqCounters } from './fields-devices.js';
+import { networkFields } from './fields-network.js';
 
 /**
  * Every struct member that we read, and where it moved. A row is `ours: where`, and `where` lists the places
@@ -10,6 +11,7 @@ import { deviceFields, irqCounters } from './fields-devices.js';
  */
 export const structFields = {
   ...deviceFields,
+  ...networkFields,
 
   new_utsname: {
     sysname: at('sysname'),
@@ -415,7 +417,18 @@ export const structFields = {
     mode: at('mode'),
     proc_handler: at('proc_handler'),
   },
-  net: { sysctls: at('sysctls'), ip_local_ports: optional('ipv4.ip_local_ports.range') },
+  net: {
+    sysctls: at('sysctls'),
+    ip_local_ports: optional('ipv4.ip_local_ports.range'),
+    dev_base_head: optional('dev_base_head'),
+    // the tables of sockets became one of each namespace: 6.0, 6.2 and 5.18
+    tcp_hashinfo: optional('ipv4.tcp_death_row.hashinfo'),
+    udp_table: optional('ipv4.udp_table'),
+    unix_buckets: optional('unx.table.buckets'),
+    packets: optional('packet.sklist'),
+    fib_main: optional('ipv4.fib_main'),
+    inet6_addresses: optional('ipv6.inet6_addr_lst'),
+  },
   hstate: {
     order: at('order'),
     nr_huge_pages: at('nr_huge_pages'),

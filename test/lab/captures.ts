@@ -1,5 +1,6 @@
 import { procCaptures } from './captures-proc.js';
 import { makeMemoryFiles } from './memory-files.js';
+import { makeSockets } from './sockets.js';
 
 const memoryTrees = 'find /run /dev/shm /mnt -path /run/lab-captures -prune -o';
 
@@ -8,6 +9,7 @@ export const captures: Readonly<Record<string, string>> = {
   'memory-files-made': makeMemoryFiles,
   // First: reading all sysctls mounts binfmt_misc and loads its module, and ss loads those that it asks.
   'sysctl-a': 'sysctl -a',
+  'sockets-made': makeSockets,
   'ss-tuxan': 'ss -tuxan',
   'uname-a': 'uname -a',
   ps: 'ps -eo pid,ppid,pgid,sid,tpgid,stat,ni,pri,cls,psr,uid,gid,nlwp,vsz,rss,time,tty,comm,args ww',

@@ -1,5 +1,7 @@
 import type { Guest, Process } from '../../guest/guest.js';
 import { renderAccounting, renderInterrupts, renderSoftIrqs, renderVmStat } from './accounting.js';
+import { renderArp, renderInet6Addresses, renderNetDevices, renderRoutes } from './network.js';
+import { renderNetlink, renderPacket, renderRaw, renderTcp, renderUdp, renderUnix } from './sockets.js';
 import { renderCpuInfo } from './cpuinfo.js';
 import { renderDevices, renderDiskStats, renderMisc, renderPartitions, renderSwaps } from './devices.js';
 import {
@@ -28,6 +30,7 @@ import {
   traceeFile,
   traceeLink,
   traceeThreads,
+  type Content,
   type ProcRow,
 } from './row.js';
 
@@ -157,6 +160,46 @@ const processes: readonly ProcRow[] = [
   }),
 ];
 
+const noAddresses = "the kernel's addresses of sockets are 0, as kptr_restrict 2 shows them";
+
+/** The guest's initial network namespace: `/proc/net` leads here for every tracee. */
+const networkFiles: readonly (readonly [
+  name: string,
+  source: string,
+  render: (guest: Guest) => Content,
+  missing?: string,
+])[] = [
+  ['arp', 'net/ipv4/arp.c', renderArp, 'proxy entries'],
+  [
+    'dev',
+    'net/core/net-procfs.c',
+    renderNetDevices,
+    'counts: 0, most drivers keep them where we cannot read',
+  ],
+  ['if_inet6', 'net/ipv6/addrconf.c', renderInet6Addresses],
+  ['netlink', 'net/netlink/af_netlink.c', renderNetlink, noAddresses],
+  ['packet', 'net/packet/af_packet.c', renderPacket, noAddresses],
+  ['raw', 'net/ipv4/raw.c', (guest) => renderRaw(guest, 4), noAddresses],
+  ['raw6', 'net/ipv6/raw.c', (guest) => renderRaw(guest, 6), noAddresses],
+  ['route', 'net/ipv4/fib_trie.c', renderRoutes],
+  ['tcp', 'net/ipv4/tcp_ipv4.c', (guest) => renderTcp(guest, 4), noAddresses],
+  ['tcp6', 'net/ipv6/tcp_ipv6.c', (guest) => renderTcp(guest, 6), noAddresses],
+  ['udp', 'net/ipv4/udp.c', (guest) => renderUdp(guest.udpSockets(), 4), noAddresses],
+  ['udp6', 'net/ipv6/udp.c', (guest) => renderUdp(guest.udpSockets(), 6), noAddresses],
+  ['udplite', 'net/ipv4/udplite.c', (guest) => renderUdp(guest.udpLiteSockets(), 4), noAddresses],
+  ['udplite6', 'net/ipv6/udplite.c', (guest) => renderUdp(guest.udpLiteSockets(), 6), noAddresses],
+  ['unix', 'net/unix/af_unix.c', renderUnix, noAddresses],
+];
+
+const network: readonly ProcRow[] = [
+  traceeDirectory('net', 'fs/proc/proc_net.c: proc_pid_net', {
+    missing: 'the files below, of the initial network namespace; others and `stat` are absent',
+  }),
+  ...networkFiles.map(([name, source, render, missing]) =>
+    ifKnown(traceeFile(`net/${name}`, source, render, missing === undefined ? {} : { missing })),
+  ),
+];
+
 /** A tracee's own directory: what is the guest's there, then what is its own. */
 const traceeSources = {
   'fs/proc/base.c': [
@@ -219,9 +262,7 @@ const tracees: readonly ProcRow[] = [
   ...Object.entries(traceeSources).flatMap(([source, names]) =>
     names.map((name) => traceeLink(name, source)),
   ),
-  traceeDirectory('net', 'fs/proc/proc_net.c: proc_pid_net', {
-    missing: 'empty: sockets, routes and devices are not read from the guest',
-  }),
+  ...network,
 ];
 
 const needsReader = 'not read from the guest';

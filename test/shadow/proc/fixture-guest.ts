@@ -1,5 +1,5 @@
 import type { Guest, MemoryMap, Mount, OpenFile, Process, ProcessDetail } from '../../../src/guest/guest.js';
-import { fixtureSystem } from './fixture-system.js';
+import { fixtureNetwork, fixtureSystem } from './fixture-system.js';
 
 const detail: ProcessDetail = {
   ttyPgrp: -1,
@@ -287,6 +287,7 @@ export function fixtureGuest(changes: Partial<Guest> = {}): Guest {
         ['fs/file-nr', '640\t0\t9223372036854775807'],
       ]),
     ...fixtureSystem,
+    ...fixtureNetwork,
     [Symbol.dispose]: () => undefined,
     ...changes,
   };

@@ -1,3 +1,4 @@
+import type { NetworkState } from '../../../src/guest/network-state.js';
 import type { SystemState } from '../../../src/guest/system-state.js';
 
 const none = { requests: 0n, merges: 0n, sectors: 0n, milliseconds: 0n };
@@ -93,4 +94,19 @@ export const fixtureSystem: SystemState = {
     ['nr_free_pages', 93016n],
     ['nr_unstable', 0n],
   ],
+};
+
+/** A guest without any network. */
+export const fixtureNetwork: NetworkState = {
+  netDevices: () => [],
+  inet6Addresses: () => [],
+  neighbours: () => [],
+  routes: () => [],
+  tcpSockets: () => [],
+  udpSockets: () => [],
+  udpLiteSockets: () => [],
+  rawSockets: () => [],
+  unixSockets: () => [],
+  netlinkSockets: () => [],
+  packetSockets: () => [],
 };
