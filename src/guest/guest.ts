@@ -1,4 +1,5 @@
 import type { NetworkState } from './network-state.js';
+import type { ProcessResources } from './process-resources.js';
 import type { SystemState } from './system-state.js';
 import type { GuestFiles } from './guest-files.js';
 
@@ -269,6 +270,8 @@ export interface Guest extends Disposable, SystemState, NetworkState {
   memoryMaps(): ByProcess<readonly MemoryMap[]>;
   /** By pid, ascending descriptors. One whose name is not known is left out. */
   openFiles(): ByProcess<readonly OpenFile[]>;
+  /** What the smaller files of each process's directory show. */
+  processResources(): ByProcess<ProcessResources>;
   fileSystemTypes(): readonly FileSystemType[];
   modules(): readonly KernelModule[];
   mounts(): readonly Mount[];

@@ -26,6 +26,7 @@ import {
   type Neighbour,
   type NetDevice,
 } from './net-devices.js';
+import { readResources, type ProcessResources } from './process-resources.js';
 import { readRoutes, type Route } from './routes.js';
 import { readFileLocks } from './file-locks.js';
 import { readFileSystemTypes } from './filesystems.js';
@@ -96,6 +97,10 @@ class MemoryGuest implements Guest {
 
   memoryMaps(): ByProcess<readonly MemoryMap[]> {
     return this.#once('memoryMaps', (kernel) => eachProcess(kernel, readMemoryMaps));
+  }
+
+  processResources(): ByProcess<ProcessResources> {
+    return this.#once('processResources', (kernel) => eachProcess(kernel, readResources));
   }
 
   openFiles(): ByProcess<readonly OpenFile[]> {

@@ -21,8 +21,28 @@ export const structFields = {
     machine: at('machine'),
     domainname: at('domainname'),
   },
-  uts_namespace: { name: at('name') },
-  nsproxy: { uts_ns: at('uts_ns'), mnt_ns: at('mnt_ns') },
+  uts_namespace: { name: at('name'), inum: optional('ns.inum') },
+  nsproxy: {
+    uts_ns: at('uts_ns'),
+    mnt_ns: at('mnt_ns'),
+    ipc_ns: optional('ipc_ns'),
+    net_ns: optional('net_ns'),
+    pid_ns_for_children: optional('pid_ns_for_children'),
+    cgroup_ns: optional('cgroup_ns'),
+    time_ns: optional('time_ns'),
+    time_ns_for_children: optional('time_ns_for_children'),
+  },
+  cgroup_namespace: { inum: optional('ns.inum') },
+  time_namespace: { inum: optional('ns.inum') },
+  task_io_accounting: {
+    rchar: optional('rchar'),
+    wchar: optional('wchar'),
+    syscr: optional('syscr'),
+    syscw: optional('syscw'),
+    read_bytes: optional('read_bytes'),
+    write_bytes: optional('write_bytes'),
+    cancelled_write_bytes: optional('cancelled_write_bytes'),
+  },
 
   task_struct: {
     tasks: at('tasks'),
@@ -68,6 +88,14 @@ export const structFields = {
     seccomp_mode: optional('seccomp.mode'),
     seccomp_filter_count: optional('seccomp.filter_count'),
     delays: optional('delays'),
+    ioac: optional('ioac'),
+    loginuid: optional('loginuid'),
+    sessionid: optional('sessionid'),
+    run_delay: optional('sched_info.run_delay'),
+    run_count: optional('sched_info.pcount'),
+    timer_slack_ns: optional('timer_slack_ns'),
+    personality: optional('personality'),
+    thread_pid: optional('thread_pid'),
     cgroups: optional('cgroups'),
     // struct kthread moved here from set_child_tid: e32cf5dfbe22 (5.17)
     worker_private: optional('worker_private'),
@@ -94,13 +122,16 @@ export const structFields = {
     cgtime: at('cgtime'),
     flags: at('flags'),
     group_exit_code: at('group_exit_code'),
+    oom_score_adj: optional('oom_score_adj'),
+    ioac: optional('ioac'),
   },
   pid: { numbers: at('numbers'), level: at('level') },
-  upid: { nr: at('nr') },
+  upid: { nr: at('nr'), ns: optional('ns') },
   pid_namespace: {
     // the sysctl became one of each namespace: 7863dcc72d0f (6.14)
     pid_max: optional('pid_max'),
     idr_next: at('idr.idr_next'),
+    inum: optional('ns.inum'),
   },
   cred: {
     uid: at('uid'),
@@ -121,6 +152,7 @@ export const structFields = {
     user: at('user'),
     // queued signals are counted by user and namespace since 5.14
     ucounts: optional('ucounts'),
+    user_ns: optional('user_ns'),
   },
   group_info: { ngroups: at('ngroups'), gid: at('gid') },
   tty_struct: {
@@ -161,6 +193,7 @@ export const structFields = {
     stack_vm: at('stack_vm'),
     pgtables_bytes: at('pgtables_bytes'),
     exe_file: at('exe_file'),
+    saved_auxv: optional('saved_auxv'),
   },
   percpu_counter: { count: at('count'), counters: at('counters') },
   vm_area_struct: {
@@ -258,6 +291,7 @@ export const structFields = {
     list: optional('list'),
     // an older member of this name counts mounts, in 4 bytes
     mounts: optional({ path: 'mounts', size: 8 }),
+    inum: optional('ns.inum'),
   },
   dentry: {
     d_parent: at('d_parent'),
@@ -274,7 +308,7 @@ export const structFields = {
     d_child: optional('d_child'),
   },
   dentry_operations: { d_dname: at('d_dname') },
-  ns_common: { ops: at('ops'), inum: at('inum') },
+  ns_common: { ops: at('ops') },
   proc_ns_operations: { name: at('name') },
   super_block: {
     s_dev: at('s_dev'),
@@ -427,6 +461,7 @@ export const structFields = {
     unix_buckets: optional('unx.table.buckets'),
     packets: optional('packet.sklist'),
     fib_main: optional('ipv4.fib_main'),
+    inum: optional('ns.inum'),
     inet6_addresses: optional('ipv6.inet6_addr_lst'),
   },
   hstate: {
@@ -437,8 +472,8 @@ export const structFields = {
     surplus_huge_pages: at('surplus_huge_pages'),
     nr_overcommit_huge_pages: at('nr_overcommit_huge_pages'),
   },
-  user_namespace: { set: optional('set') },
-  ipc_namespace: { ipc_set: optional('ipc_set'), mq_set: optional('mq_set') },
+  user_namespace: { set: optional('set'), inum: optional('ns.inum') },
+  ipc_namespace: { inum: optional('ns.inum'), ipc_set: optional('ipc_set'), mq_set: optional('mq_set') },
 
   list_head: { next: at('next'), prev: at('prev') },
   rb_node: { rb_left: at('rb_left'), rb_right: at('rb_right') },

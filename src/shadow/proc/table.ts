@@ -3,6 +3,8 @@ import { renderAccounting, renderInterrupts, renderSoftIrqs, renderVmStat } from
 import { renderArp, renderInet6Addresses, renderNetDevices, renderRoutes } from './network.js';
 import { renderNetlink, renderPacket, renderRaw, renderTcp, renderUdp, renderUnix } from './sockets.js';
 import { renderCpuInfo } from './cpuinfo.js';
+import { renderIo, renderLimits, renderOomAdj } from './process-resources.js';
+import type { ProcessResources } from '../../guest/process-resources.js';
 import { renderDevices, renderDiskStats, renderMisc, renderPartitions, renderSwaps } from './devices.js';
 import {
   renderFileSystems,
@@ -160,6 +162,48 @@ const processes: readonly ProcRow[] = [
   }),
 ];
 
+/** The smaller files of a process's directory: name, permission bits, content. */
+const resourceFiles: readonly (readonly [
+  name: string,
+  mode: number,
+  render: (resources: ProcessResources) => Content,
+])[] = [
+  ['auxv', 0o400, ({ auxiliary }) => auxiliary ?? ''],
+  ['environ', 0o400, ({ environment }) => environment],
+  ['io', 0o400, renderIo],
+  ['loginuid', 0o644, ({ loginUid }) => String(loginUid)],
+  ['oom_adj', 0o644, renderOomAdj],
+  ['oom_score', 0o444, ({ oomScore }) => text(oomScore)],
+  ['oom_score_adj', 0o644, ({ oomScoreAdjustment }) => text(oomScoreAdjustment)],
+  ['personality', 0o400, ({ personality }) => `${personality.toString(16).padStart(8, '0')}\n`],
+  ['schedstat', 0o444, ({ scheduled }) => `${scheduled.join(' ')}\n`],
+  ['sessionid', 0o444, ({ sessionId }) => String(sessionId)],
+  ['timerslack_ns', 0o666, ({ timerSlack }) => `${timerSlack}\n`],
+];
+
+const resources: readonly ProcRow[] = [
+  processFile('limits', 'fs/proc/base.c: proc_pid_limits', renderLimits),
+  ...resourceFiles.map(([name, mode, render]) => {
+    const content = ({ pid }: Process, guest: Guest) => {
+      const found = guest.processResources().get(pid);
+      return found && render(found);
+    };
+    const note = name === 'environ' ? { missing: 'not there when its pages are not in memory' } : {};
+    return ifKnown(processFile(name, 'fs/proc/base.c', content, { mode, ...note }));
+  }),
+  ifKnown(
+    processLinks(
+      'ns',
+      'fs/proc/namespaces.c',
+      ({ pid }, guest) =>
+        (guest.processResources().get(pid)?.namespaces ?? []).map(
+          ([name, target]) => [name, target, 0o777] as const,
+        ),
+      { mode: 0o511, note: 'the numbers; opening one fails, as it leads nowhere' },
+    ),
+  ),
+];
+
 const noAddresses = "the kernel's addresses of sockets are 0, as kptr_restrict 2 shows them";
 
 /** The guest's initial network namespace: `/proc/net` leads here for every tracee. */
@@ -270,7 +314,7 @@ const hardware = 'describes hardware that the sandbox does not have; not read fr
 
 /** What a guest of ours has and we do not show. */
 const unknown: readonly ProcRow[] = [
-  absent('[pid]/{environ,fdinfo,io,limits,ns,oom_score,oom_score_adj,task}', 'fs/proc/base.c', needsReader),
+  absent('[pid]/{fdinfo,task}', 'fs/proc/base.c', needsReader),
   absent('[tracee]/{cpuset,mountstats}', 'fs/proc/base.c', "would name the host's cgroups and mounts"),
   absent('{acpi,bus,driver,fs,irq,scsi}', 'fs/proc/root.c', needsReader),
   absent('buddyinfo', 'mm/vmstat.c', needsReader),
@@ -306,4 +350,11 @@ const unknown: readonly ProcRow[] = [
  * All of the shadow `/proc`, one row a file or a family of files. What has no row does not exist there: no
  * file of the host's is ever shown, and each attempt to use one is in the log.
  */
-export const procTable: readonly ProcRow[] = [...system, ...sysctl, ...processes, ...tracees, ...unknown];
+export const procTable: readonly ProcRow[] = [
+  ...system,
+  ...sysctl,
+  ...processes,
+  ...resources,
+  ...tracees,
+  ...unknown,
+];

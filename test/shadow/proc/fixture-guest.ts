@@ -286,6 +286,7 @@ export function fixtureGuest(changes: Partial<Guest> = {}): Guest {
         ['net/ipv6/conf/all/disable_ipv6', '0'],
         ['fs/file-nr', '640\t0\t9223372036854775807'],
       ]),
+    processResources: () => new Map(),
     ...fixtureSystem,
     ...fixtureNetwork,
     [Symbol.dispose]: () => undefined,
