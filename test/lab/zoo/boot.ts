@@ -10,7 +10,7 @@ import { tool } from '../tools.js';
 import { writeCpio } from './cpio.js';
 import { marks, zooInit } from './init.js';
 import { zooKernels, type DebianArchitecture, type ZooKernel } from './kernels.js';
-import { zooFiles, type ZooFiles } from './packages.js';
+import { debugProfile, zooFiles, type ZooFiles } from './packages.js';
 
 /** A suspended guest of the zoo: its memory, and what it said about itself right before. */
 export interface ZooGuest {
@@ -19,6 +19,8 @@ export interface ZooGuest {
   readonly memory: string;
   /** The kernel that it booted, as its package has it. */
   readonly vmlinuz: string;
+  /** Path of the profile that it needs, where its kernel does not describe itself. */
+  readonly profile: string | undefined;
   /** What `init.ts` names `name`. */
   inside(name: string): Promise<string>;
 }
@@ -61,6 +63,7 @@ export async function zooGuest(name: string, say: Say = () => undefined): Promis
     kernel,
     memory: join(folder, 'memory.core'),
     vmlinuz: parts.vmlinuz,
+    profile: kernel.needsProfile ? await debugProfile(kernel, say) : undefined,
     inside: (capture) => readFile(join(folder, 'inside', `${capture}.txt`), 'utf8'),
   };
 }

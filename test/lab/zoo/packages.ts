@@ -1,6 +1,9 @@
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { OuaError } from '../../../src/base/errors.js';
+import { profileOfFile } from '../../../src/kernel/file/source.js';
+import { formatProfile } from '../../../src/kernel/profile.js';
+import { reader } from '../../../src/kernel/reader.js';
 import { GuestApt } from '../archive.js';
 import { cached, recipeHash, type Say } from '../cache.js';
 import { findMirrors, type Mirrors } from '../mirrors.js';
@@ -60,6 +63,25 @@ export async function zooFiles(kernel: ZooKernel, say: Say): Promise<ZooFiles> {
     busybox: join(await busyboxFolder(architecture, mirrors, say), 'busybox'),
     modules: names.map((module) => join(folder, module)),
   };
+}
+
+/** The profile of a kernel, built from the vmlinux in its debug package; its path, from the cache after the first time. */
+export async function debugProfile(kernel: ZooKernel, say: Say): Promise<string> {
+  const mirrors = await findMirrors();
+  const { suite, architecture } = kernel;
+  const files = await zooFiles(kernel, say);
+  const packages = (await readFile(join(files.folder, 'packages'), 'utf8')).split('\n');
+  const image = packages.find((name) => name.startsWith('linux-image-')) ?? '';
+  const recipe = { debug: image, suite, architecture, mirrors, reader };
+  const folder = await cached('zoo-kernels', recipeHash(recipe), say, async (building) => {
+    say(`fetching ${image}-dbg of ${suite} (${architecture})`);
+    const { apt, scratch, tree } = await openArchive(suite, architecture, mirrors, building);
+    await extract(await apt.download(`${image}-dbg`), tree, ['./usr/lib/debug/boot/vmlinux-*']);
+    const vmlinux = only(await readdir(tree, { recursive: true }), /\/vmlinux-[^/]*$/, `${image}-dbg`);
+    await writeFile(join(building, 'profile.json'), formatProfile(profileOfFile(join(tree, vmlinux))));
+    await rm(scratch, { recursive: true });
+  });
+  return join(folder, 'profile.json');
 }
 
 /** The same busybox in every guest: what is built into it differs between releases. */

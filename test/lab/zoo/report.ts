@@ -1,12 +1,12 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { profileOfFile } from '../../../src/kernel/file/source.js';
-import { writeProfile } from '../../../src/kernel/profile.js';
+import { readProfile, writeProfile } from '../../../src/kernel/profile.js';
 import type { Say } from '../cache.js';
 import { zooGuest } from './boot.js';
 import { compareWithCaptures } from './compare.js';
 import { zooKernels } from './kernels.js';
-import { zooFiles } from './packages.js';
+import { debugProfile, zooFiles } from './packages.js';
 
 /** How the introspection of one guest of the zoo went. */
 export interface ZooResult {
@@ -38,7 +38,9 @@ export async function* writeZooProfiles(
   for (const name of allOr(names)) {
     const kernel = zooKernels.find((row) => row.name === name);
     if (!kernel) continue;
-    const profile = profileOfFile((await zooFiles(kernel, say)).vmlinuz);
+    const profile = kernel.needsProfile
+      ? readProfile(await debugProfile(kernel, say))
+      : profileOfFile((await zooFiles(kernel, say)).vmlinuz);
     const path = writeProfile(folder, profile);
     for (const other of readdirSync(folder))
       if (other.startsWith(`${profile.release}-`) && other !== basename(path)) rmSync(join(folder, other));
