@@ -68,11 +68,21 @@ export function buildProfile(memory: PhysicalMemory): Profile {
 function openAt(memory: PhysicalMemory, hit: BannerHit, options: OpenKernelOptions): Kernel {
   if (options.profile) return withProfile(memory, hit, options.profile);
   const { profileDirectory: directory, profileCache: cache } = options;
-  return (
-    ifItFits(memory, hit, directory === undefined ? undefined : profileInDirectory(hit, directory)) ??
-    ifItFits(memory, hit, cache === undefined ? undefined : cachedProfile(cache, memory, hit)) ??
-    deriving(memory, hit, cache)
-  );
+  const installed = directory === undefined ? undefined : profileInDirectory(hit, directory);
+  // One that was made by another version of the program may lack what this one reads, and the guest itself has it.
+  const outdated = installed?.reader !== undefined && installed.reader !== reader;
+  const known =
+    (outdated ? undefined : ifItFits(memory, hit, installed)) ??
+    ifItFits(memory, hit, cache === undefined ? undefined : cachedProfile(cache, memory, hit));
+  if (known) return known;
+  try {
+    return deriving(memory, hit, cache);
+  } catch (error) {
+    // A kernel that cannot describe itself: then some of it is better than nothing.
+    const old = outdated && error instanceof OuaError ? ifItFits(memory, hit, installed) : undefined;
+    if (old) return old;
+    throw error;
+  }
 }
 
 /** Another build may have the same banner: then its profile is none for this guest. */
@@ -88,9 +98,7 @@ function ifItFits(memory: PhysicalMemory, hit: BannerHit, profile: Profile | und
 
 function profileInDirectory(hit: BannerHit, directory: string): Profile | undefined {
   const path = join(directory, profileFileName(releaseOf(hit.banner) ?? '', hit.banner));
-  const profile = existsSync(path) ? readProfile(path) : undefined;
-  // One that an older program made lacks what this one reads: the guest itself has it.
-  return profile?.reader === undefined || profile.reader === reader ? profile : undefined;
+  return existsSync(path) ? readProfile(path) : undefined;
 }
 
 function withProfile(memory: PhysicalMemory, hit: BannerHit, profile: Profile): Kernel {

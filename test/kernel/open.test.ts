@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OuaError } from '../../src/base/errors.js';
 import { openGuest } from '../../src/guest/open.js';
@@ -11,7 +12,9 @@ import {
   readProfile,
   sealProfile,
   shippedProfiles,
+  writeProfile,
   type Profile,
+  type ProfileContent,
 } from '../../src/kernel/profile.js';
 import type { PhysicalMemory } from '../../src/memory/memory.js';
 import { openMemory } from '../../src/memory/open.js';
@@ -65,6 +68,23 @@ describe('profiles', () => {
     const opened = openKernel(memory, { profileDirectory: shippedProfiles });
     expect(opened.profile).toEqual(existsSync(path) ? readProfile(path) : profile);
     expect(opened.profile).toEqual(profile);
+  });
+
+  test('an installed profile of another version of the program is for guests that cannot describe themselves', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ouassister-profiles-'));
+    try {
+      const content: Partial<Profile> = { ...profile, reader: '0'.repeat(16) };
+      delete (content as { digest?: string }).digest;
+      const outdated = sealProfile(content as ProfileContent);
+      writeProfile(folder, outdated);
+      expect(openKernel(memory, { profileDirectory: folder }).profile).toEqual(profile);
+      const kernel = openKernel(memory);
+      const btf = kallsymsAt(memory, kernel.location.banner)?.kallsyms.address('__start_BTF') ?? 0n;
+      const mute = new MutatedMemory(memory, [[kernel.location.space.translate(btf) ?? 0, 0]]);
+      expect(openKernel(mute, { profileDirectory: folder }).profile).toEqual(outdated);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("another kernel's profile is refused", () => {
