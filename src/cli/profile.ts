@@ -2,7 +2,7 @@ import { errorCodes, OuaError } from '../base/errors.js';
 import { checkAnswers } from '../guest/answers.js';
 import { openGuest } from '../guest/open.js';
 import { profileOfFile, profileOfParts } from '../kernel/file/source.js';
-import { buildProfile } from '../kernel/open.js';
+import { buildProfile, openKernel } from '../kernel/open.js';
 import { architectureNames, type ArchitectureName } from '../kernel/paging.js';
 import { checkProfile, missingFrom } from '../kernel/profile-check.js';
 import {
@@ -13,6 +13,7 @@ import {
   writeProfile,
   type Profile,
 } from '../kernel/profile.js';
+import type { PhysicalMemory } from '../memory/memory.js';
 import { openMemory } from '../memory/open.js';
 import type { Command, CommonArguments } from './command.js';
 import { printJson, printTable, printText } from './output.js';
@@ -117,14 +118,14 @@ const actionOf: Record<ProfileArguments['action'], (args: ProfileArguments) => n
     const image = needed(args.file, 'a memory image');
     using memory = openMemory(image, { format: args['memory-format'] });
     const given = args.profile === undefined ? undefined : readProfile(args.profile);
-    const profile = given ?? buildProfile(memory);
+    const profile = given ?? describedProfile(memory, args.directory);
     const findings = given ? checkProfile(memory, given) : missingFrom(profile);
     const fits = findings.every(({ kind }) => kind !== 'error');
     const answers = fits ? checkAnswers(openGuest(memory, { profile })) : [];
     const { release, banner, buildId, architecture } = profile;
     if (args.json) printJson({ fits, release, banner, buildId, architecture, findings, answers });
     else {
-      const subject = given ? 'the profile' : `the kernel's own description of ${release}`;
+      const subject = given ? 'the profile' : `what is known of the kernel ${release}`;
       printText(fits ? `${subject} describes this guest` : `${subject} does not describe this guest`);
       if (findings.length > 0)
         printTable(
@@ -140,6 +141,17 @@ const actionOf: Record<ProfileArguments['action'], (args: ProfileArguments) => n
     return fits ? 0 : errorCodes.PROFILE_MISMATCH;
   },
 };
+
+/** What the kernel says of itself; of one that says too little, the installed profile. */
+function describedProfile(memory: PhysicalMemory, directory: string): Profile {
+  try {
+    return buildProfile(memory);
+  } catch (error) {
+    const silent = error instanceof OuaError && ['KERNEL_UNSUPPORTED', 'KERNEL_NO_BTF'].includes(error.code);
+    if (!silent) throw error;
+    return openKernel(memory, { profileDirectory: directory }).profile;
+  }
+}
 
 /** From a memory image, a kernel file, or parts of a kernel: whichever is named. */
 function built(args: ProfileArguments): Profile {
