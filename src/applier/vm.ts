@@ -2,7 +2,7 @@ import { OuaError } from '../base/errors.js';
 import { ResourceStack } from '../base/resources.js';
 import { isolate } from '../isolation/qmp-filter.js';
 import { QemuTransport } from '../transport/qemu.js';
-import { QmpClient } from '../transport/qmp.js';
+import { QmpClient } from '../qemu/qmp.js';
 import type { Delivery } from '../transport/transport.js';
 
 export type VmEvent =

@@ -1,5 +1,5 @@
 import { OuaError } from '../base/errors.js';
-import type { QmpClient } from '../transport/qmp.js';
+import type { QmpClient } from '../qemu/qmp.js';
 
 /** A guest that is cut off from its networks. Only `lift()` ends that: not the end of this process, nor a failure. */
 export interface Isolation {

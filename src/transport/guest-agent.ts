@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { OuaError } from '../base/errors.js';
-import { Answer, type CallOptions } from './deadline.js';
-import { LineSocket } from './line-socket.js';
+import { Answer, type CallOptions } from '../qemu/deadline.js';
+import { LineSocket } from '../qemu/line-socket.js';
 
 const nothing = z.looseObject({});
 

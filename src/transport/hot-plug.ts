@@ -1,5 +1,5 @@
 import { OuaError } from '../base/errors.js';
-import type { QmpClient } from './qmp.js';
+import type { QmpClient } from '../qemu/qmp.js';
 
 /** How long a guest may take to let go of a disk. */
 const unplugMs = 30_000;

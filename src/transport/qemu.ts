@@ -8,7 +8,7 @@ import { GuestAgent } from './guest-agent.js';
 import { GuestRun } from './guest-run.js';
 import { plugDisk } from './hot-plug.js';
 import { buildImage } from './image.js';
-import type { QmpClient } from './qmp.js';
+import type { QmpClient } from '../qemu/qmp.js';
 import type { Delivery, Transport } from './transport.js';
 
 /** A guest that was suspended may need a moment until its agent answers. */

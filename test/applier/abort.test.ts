@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { applyPlan, type ApplyEvent } from '../../src/applier/apply.js';
-import { BareVm } from '../transport/bare-vm.js';
-import { lineServer } from '../transport/line-server.js';
+import { BareVm } from '../qemu/bare-vm.js';
+import { lineServer } from '../qemu/line-server.js';
 import { PlanBuilder } from './plans.js';
 
 test('a guest in which nothing was started yet gets its network back after an abort', async () => {

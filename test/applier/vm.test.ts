@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { applyPlan, type ApplyEvent } from '../../src/applier/apply.js';
-import { QmpClient } from '../../src/transport/qmp.js';
+import { QmpClient } from '../../src/qemu/qmp.js';
 import type { LabGuest } from '../lab/lab.js';
 import { suspendedGuest, TemporaryLab, type SuspendedGuest } from '../lab/suspended.js';
 import { PlanBuilder } from './plans.js';

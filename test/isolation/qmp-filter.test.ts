@@ -1,6 +1,6 @@
 import { isolate } from '../../src/isolation/qmp-filter.js';
-import { BareVm } from '../transport/bare-vm.js';
-import type { QmpClient } from '../../src/transport/qmp.js';
+import { BareVm } from '../qemu/bare-vm.js';
+import type { QmpClient } from '../../src/qemu/qmp.js';
 
 let vm: BareVm;
 let qmp: QmpClient;

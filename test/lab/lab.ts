@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { errnoOf, OuaError } from '../../src/base/errors.js';
 import { GuestAgent, type GuestCommand, type GuestExit } from '../../src/transport/guest-agent.js';
-import { QmpClient } from '../../src/transport/qmp.js';
+import { QmpClient } from '../../src/qemu/qmp.js';
 import { cacheFolder, exists, type Say } from './cache.js';
 import { captureScript } from './captures.js';
 import { ensureBaseImage } from './image.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { errnoOf, OuaError } from '../../src/base/errors.js';
-import { QmpClient } from '../../src/transport/qmp.js';
+import { QmpClient } from '../../src/qemu/qmp.js';
 
 /** The virtual hardware of a guest: the same at every start, or its saved state would not fit. */
 export const machineSchema = z.object({

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { GuestAgent } from '../../src/transport/guest-agent.js';
-import { lineServer } from './line-server.js';
+import { lineServer } from '../qemu/line-server.js';
 
 interface Request {
   execute: string;

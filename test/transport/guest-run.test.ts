@@ -1,6 +1,6 @@
 import { GuestAgent } from '../../src/transport/guest-agent.js';
 import { GuestRun } from '../../src/transport/guest-run.js';
-import { lineServer } from './line-server.js';
+import { lineServer } from '../qemu/line-server.js';
 
 const serial = 'oua-0123456789abcdef';
 

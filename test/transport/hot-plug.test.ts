@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { plugDisk } from '../../src/transport/hot-plug.js';
-import type { QmpClient } from '../../src/transport/qmp.js';
-import { BareVm } from './bare-vm.js';
+import type { QmpClient } from '../../src/qemu/qmp.js';
+import { BareVm } from '../qemu/bare-vm.js';
 
 let vm: BareVm;
 let qmp: QmpClient;

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { QmpClient } from '../../src/transport/qmp.js';
+import { QmpClient } from '../../src/qemu/qmp.js';
 import { lineServer } from './line-server.js';
 
 const greeting = JSON.stringify({ QMP: { version: { qemu: { major: 7 } }, capabilities: [] } });

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { QmpClient } from '../../src/transport/qmp.js';
+import { QmpClient } from '../../src/qemu/qmp.js';
 
 /** A machine without a guest, before its first instruction: QEMU's own side of things can be looked at. */
 export class BareVm implements AsyncDisposable {
