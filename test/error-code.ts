@@ -10,3 +10,14 @@ export function codeOf(action: () => unknown): string {
   }
   return 'none';
 }
+
+/** The same for an action that takes its time. */
+export async function codeOfAsync(action: () => Promise<unknown>): Promise<string> {
+  try {
+    await action();
+  } catch (error) {
+    if (error instanceof OuaError) return error.code;
+    throw error;
+  }
+  return 'none';
+}

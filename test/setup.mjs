@@ -33,13 +33,14 @@ const debianPackages = {
   fdisk: 'sfdisk: their partition tables',
   mount: 'mount, losetup',
   'libcap2-bin': 'setcap: programs with capabilities under the engine',
-  'xz-utils': 'modules and kernels are compressed with it',
-  bzip2: 'kernels may be',
+  'xz-utils': 'modules, kernels and saves of libvirt are compressed with it',
+  bzip2: 'kernels and saves of libvirt may be',
   lz4: 'kernels may be',
-  zstd: 'kernels may be',
+  zstd: 'kernels and saves of libvirt may be',
   dwarves: 'pahole: type information of kernels that carry only DWARF',
   strace: 'the benchmark measures itself by it',
   'util-linux': 'unshare, setpriv, blkid, taskset',
+  lzop: 'compressed saves of libvirt may be',
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));

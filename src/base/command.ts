@@ -1,4 +1,6 @@
 import { execa, ExecaError, type Options } from 'execa';
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { interrupted } from './abort.js';
 import { errnoOf, OuaError } from './errors.js';
 
@@ -17,7 +19,16 @@ export const hostPrograms = {
   mke2fs: 'e2fsprogs',
 } as const;
 
+/** Programs that decompress, and their packages: only a memory image that is compressed so needs one. */
+export const filterPrograms = {
+  bzip2: 'bzip2',
+  lzop: 'lzop',
+  xz: 'xz-utils',
+  zstd: 'zstd',
+} as const;
+
 export type HostProgram = keyof typeof hostPrograms;
+export type FilterProgram = keyof typeof filterPrograms;
 
 /** The environment that host tools get: fixed, so that neither locale nor the caller's settings leak in. */
 export const toolEnvironment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
@@ -43,6 +54,25 @@ export async function runTool(
 }
 
 /**
+ * Sends all of `input` through a host tool, and what that makes of it into `output`.
+ *
+ * @throws OuaError `PROGRAM_MISSING`, `HOST_FAILED` with the tool's own last words, and what `output` throws.
+ */
+export async function filterThroughTool(
+  program: FilterProgram,
+  args: readonly string[],
+  input: Readable,
+  output: Writable,
+): Promise<void> {
+  const tool = execa(program, args, { env: toolEnvironment, extendEnv: false, buffer: { stdout: false } });
+  try {
+    await pipeline(input, tool.duplex(), output);
+  } catch (error) {
+    throw error instanceof OuaError ? error : toolError(program, args, error);
+  }
+}
+
+/**
  * Starts a host tool that lives as long as we need it. It is killed by the kernel when this process dies
  * (`PR_SET_PDEATHSIG`), however it dies, and it is in a session of its own so that a terminal's Ctrl-C
  * reaches us first and lets us release things in order.
@@ -62,13 +92,13 @@ export function toolExitStatus(error: unknown): number | undefined {
   return error instanceof OuaError && error.cause instanceof ExecaError ? error.cause.exitCode : undefined;
 }
 
-function toolError(program: HostProgram, args: readonly string[], error: unknown): OuaError {
+function toolError(program: HostProgram | FilterProgram, args: readonly string[], error: unknown): OuaError {
   if (error instanceof ExecaError && error.isCanceled) return interrupted(error);
   if (errnoOf(error) === 'ENOENT')
     return new OuaError(
       'PROGRAM_MISSING',
       `the program '${program}' is not installed`,
-      `install it: apt-get install ${hostPrograms[program]}`,
+      `install it: apt-get install ${{ ...hostPrograms, ...filterPrograms }[program]}`,
       { cause: error },
     );
   const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';

@@ -7,6 +7,7 @@ import { openMemory } from '../memory/open.js';
 import type { Command, CommonArguments } from './command.js';
 import { printFile, printTree, treeDocument } from './inspect-files.js';
 import { chooseSections, sectionNames, type Section } from './inspect-sections.js';
+import { memoryFormatHelp, memoryHelp } from './memory-option.js';
 import { printJson, printTable, printText } from './output.js';
 
 interface InspectArguments extends CommonArguments {
@@ -25,6 +26,7 @@ export const inspectCommand: Command<InspectArguments> = {
   describe: 'show the guest that a memory image holds',
   examples: [
     ['$0 inspect --memory memory.core', 'kernel, processes, modules and mounts of the suspended guest'],
+    ['$0 inspect --memory qmp:/run/vm/qmp.sock', 'the same of a VM that is paused now'],
     ['$0 inspect --memory memory.core --only processes', 'its processes, and nothing else'],
     [
       '$0 inspect --memory memory.core --disk disk.qcow2 --json',
@@ -35,9 +37,9 @@ export const inspectCommand: Command<InspectArguments> = {
   ],
   options: (yargs) =>
     yargs
-      .option('memory', { type: 'string', demandOption: true, describe: 'memory image of the guest' })
+      .option('memory', { type: 'string', demandOption: true, describe: memoryHelp })
       .option('disk', { type: 'string', describe: 'disk image of the guest' })
-      .option('memory-format', { type: 'string', describe: 'format of the memory image (default: detected)' })
+      .option('memory-format', { type: 'string', describe: memoryFormatHelp })
       .option('profile', { type: 'string', describe: 'kernel profile (default: derived from the image)' })
       .option('derive', {
         type: 'boolean',
@@ -51,7 +53,7 @@ export const inspectCommand: Command<InspectArguments> = {
   run: async (args, { signal }) => {
     requireOneQuestion(args);
     const chosen = chooseSections(args.only);
-    using memory = openMemory(args.memory, { format: args['memory-format'] });
+    using memory = await openMemory(args.memory, { format: args['memory-format'] });
     using guest = openGuest(memory, {
       profile: args.profile === undefined ? undefined : readProfile(args.profile),
       ...(args.derive ? {} : { profileDirectory: shippedProfiles, profileCache: profileCacheFolder() }),

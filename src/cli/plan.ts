@@ -5,6 +5,7 @@ import { readProfile, shippedProfiles } from '../kernel/profile.js';
 import { diskFormats, type DiskFormat } from '../disk/image.js';
 import { planUpdate } from '../planner/plan.js';
 import type { Command, CommonArguments } from './command.js';
+import { memoryFormatHelp, memoryHelp } from './memory-option.js';
 import { printJson, printTable } from './output.js';
 import { withProgress } from './progress.js';
 
@@ -38,7 +39,7 @@ export const planCommand: Command<PlanArguments> = {
         demandOption: true,
         describe: 'disk image of the guest (raw or qcow2)',
       })
-      .option('memory', { type: 'string', demandOption: true, describe: 'memory image of the guest' })
+      .option('memory', { type: 'string', demandOption: true, describe: memoryHelp })
       .option('output', {
         type: 'string',
         alias: 'o',
@@ -71,7 +72,7 @@ export const planCommand: Command<PlanArguments> = {
         default: false,
         describe: 'also write down what is done to each file, socket and process, and for which package',
       })
-      .option('memory-format', { type: 'string', describe: 'format of the memory image (default: detected)' })
+      .option('memory-format', { type: 'string', describe: memoryFormatHelp })
       .option('profile', { type: 'string', describe: 'kernel profile (default: derived from the image)' }),
   mounts: () => true,
   run: async (args, { signal, rest }) => {

@@ -16,6 +16,7 @@ import {
 import type { PhysicalMemory } from '../memory/memory.js';
 import { openMemory } from '../memory/open.js';
 import type { Command, CommonArguments } from './command.js';
+import { memoryFormatHelp } from './memory-option.js';
 import { printJson, printTable, printText } from './output.js';
 
 interface ProfileArguments extends CommonArguments {
@@ -62,7 +63,7 @@ export const profileCommand: Command<ProfileArguments> = {
       })
       .positional('profile', { type: 'string', describe: 'profile file (check; default: derived)' })
       .option('memory', { type: 'string', describe: 'memory image (build)' })
-      .option('memory-format', { type: 'string', describe: 'format of the memory image (default: detected)' })
+      .option('memory-format', { type: 'string', describe: memoryFormatHelp })
       .option('system-map', { type: 'string', describe: 'System.map of the kernel (build)' })
       .option('btf', { type: 'string', describe: 'its raw type information, with --system-map' })
       .option('banner', { type: 'string', describe: 'file with its /proc/version, with --system-map' })
@@ -74,15 +75,12 @@ export const profileCommand: Command<ProfileArguments> = {
       })
       .option('directory', { type: 'string', default: shippedProfiles, describe: 'folder of profiles' })
       .option('write', { type: 'boolean', default: false, describe: 'write into the folder (build)' }),
-  run: async (args) => {
-    await Promise.resolve();
-    return actionOf[args.action](args);
-  },
+  run: async (args) => await actionOf[args.action](args),
 };
 
-const actionOf: Record<ProfileArguments['action'], (args: ProfileArguments) => number> = {
-  build(args) {
-    const profile = built(args);
+const actionOf: Record<ProfileArguments['action'], (args: ProfileArguments) => number | Promise<number>> = {
+  async build(args) {
+    const profile = await built(args);
     if (args.write) {
       const file = writeProfile(args.directory, profile);
       if (args.json) printJson({ file });
@@ -114,9 +112,9 @@ const actionOf: Record<ProfileArguments['action'], (args: ProfileArguments) => n
     else printText(formatProfile(profile));
     return 0;
   },
-  check(args) {
+  async check(args) {
     const image = needed(args.file, 'a memory image');
-    using memory = openMemory(image, { format: args['memory-format'] });
+    using memory = await openMemory(image, { format: args['memory-format'] });
     const given = args.profile === undefined ? undefined : readProfile(args.profile);
     const profile = given ?? describedProfile(memory, args.directory);
     const findings = given ? checkProfile(memory, given) : missingFrom(profile);
@@ -154,7 +152,7 @@ function describedProfile(memory: PhysicalMemory, directory: string): Profile {
 }
 
 /** From a memory image, a kernel file, or parts of a kernel: whichever is named. */
-function built(args: ProfileArguments): Profile {
+async function built(args: ProfileArguments): Promise<Profile> {
   if (args['system-map'] !== undefined)
     return profileOfParts({
       systemMap: args['system-map'],
@@ -164,7 +162,7 @@ function built(args: ProfileArguments): Profile {
       architecture: args.architecture,
     });
   if (args.file !== undefined) return profileOfFile(args.file);
-  using memory = openMemory(needed(args.memory, '--memory or a kernel file'), {
+  using memory = await openMemory(needed(args.memory, '--memory or a kernel file'), {
     format: args['memory-format'],
   });
   return buildProfile(memory);

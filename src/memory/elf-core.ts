@@ -1,5 +1,6 @@
-import { OuaError } from '../base/errors.js';
-import { truncated, type Extent, type ExtentImage, type ImageFile } from './extent-memory.js';
+import type { Extent, ExtentImage } from './extent-memory.js';
+import { truncated, unreadable } from './refusals.js';
+import type { ByteSource } from './source.js';
 
 const ET_CORE = 4;
 const PT_LOAD = 1;
@@ -32,14 +33,14 @@ export function isElf(start: Buffer): boolean {
  *
  * @throws OuaError `MEMORY_FORMAT` when it is no core of a machine's memory, `MEMORY_TRUNCATED` when it ends early.
  */
-export function readElfCore(file: ImageFile): ExtentImage {
+export function readElfCore(file: ByteSource): ExtentImage {
   const ident = file.read(0, 16);
-  if (ident[5] !== 1) throw wrong(file.path, 'it is big-endian');
-  if (ident[4] === 1) throw wrong(file.path, 'it is a 32-bit ELF file');
+  if (ident[5] !== 1) throw unreadable(file.path, 'it is big-endian');
+  if (ident[4] === 1) throw unreadable(file.path, 'it is a 32-bit ELF file');
   const header = file.read(0, headerSize);
-  if (header.readUInt16LE(16) !== ET_CORE) throw wrong(file.path, 'it is an ELF file, but no core dump');
+  if (header.readUInt16LE(16) !== ET_CORE) throw unreadable(file.path, 'it is an ELF file, but no core dump');
   if (header.readUInt16LE(54) !== programHeaderSize)
-    throw wrong(file.path, 'its program headers have an unknown size');
+    throw unreadable(file.path, 'its program headers have an unknown size');
   const count = programHeaderCount(file, header);
   const offset = number(header.readBigUInt64LE(32), file);
   const table = file.read(offset, count * programHeaderSize);
@@ -56,7 +57,7 @@ export function readElfCore(file: ImageFile): ExtentImage {
       throw truncated(file.path, extent.offset + extent.length, file.size);
     extents.push(extent);
   }
-  if (extents.length === 0) throw wrong(file.path, 'it has no PT_LOAD');
+  if (extents.length === 0) throw unreadable(file.path, 'it has no PT_LOAD');
   const machine = header.readUInt16LE(18);
   return {
     format: 'elf',
@@ -66,12 +67,12 @@ export function readElfCore(file: ImageFile): ExtentImage {
 }
 
 /** With PN_XNUM the real count is in section header 0 (`elf.5`). */
-function programHeaderCount(file: ImageFile, header: Buffer): number {
+function programHeaderCount(file: ByteSource, header: Buffer): number {
   const count = header.readUInt16LE(56);
   if (count !== PN_XNUM) return count;
   const sections = number(header.readBigUInt64LE(40), file);
   const real = file.read(sections, sectionHeaderSize).readUInt32LE(44);
-  if (real > maxProgramHeaders) throw wrong(file.path, `it claims ${real} program headers`);
+  if (real > maxProgramHeaders) throw unreadable(file.path, `it claims ${real} program headers`);
   return real;
 }
 
@@ -92,16 +93,8 @@ function withoutOverlaps(extents: Extent[]): Extent[] {
   return kept;
 }
 
-function number(value: bigint, file: ImageFile): number {
+function number(value: bigint, file: ByteSource): number {
   if (value >= BigInt(physicalLimit))
-    throw wrong(file.path, `it states the impossible address 0x${value.toString(16)}`);
+    throw unreadable(file.path, `it states the impossible address 0x${value.toString(16)}`);
   return Number(value);
-}
-
-function wrong(path: string, why: string): OuaError {
-  return new OuaError(
-    'MEMORY_FORMAT',
-    `${path} is not a memory image that can be read: ${why}`,
-    'save the memory with QMP: dump-guest-memory paging=false protocol=file:…',
-  );
 }

@@ -1,26 +1,32 @@
-import { OuaError } from '../base/errors.js';
-import type { ExtentImage, ImageFile } from './extent-memory.js';
+import { architectureOf, boards, onePieceLimit, type Board } from './boards.js';
+import { ExtentMemory } from './extent-memory.js';
+import { boardByFirmwareMap } from './firmware-map.js';
+import { unreadable } from './refusals.js';
+import type { ByteSource } from './source.js';
 
-/** Up to here both of QEMU's PC boards have RAM in one piece from address 0 (q35 splits from 2.75 GiB on). */
-const onePieceLimit = 0xb0000000;
 const pageSize = 4096;
 
 /**
- * RAM byte for byte, as a `memory-backend-file` holds it. The file says nothing about holes, so only sizes that
- * have none on any board are taken.
+ * RAM byte for byte, as a `memory-backend-file` holds it. The file says nothing about holes: up to 2.75 GiB no PC
+ * has one; above, the memory map that the firmware left in the guest's memory decides, or the caller.
+ * Takes charge of the file.
  *
- * @throws OuaError `MEMORY_FORMAT` for larger files and for sizes that are not whole pages.
+ * @throws OuaError `MEMORY_FORMAT` for a size that is not whole pages, and when the board stays unknown.
  */
-export function readRaw(file: ImageFile): ExtentImage {
-  if (file.size === 0 || file.size % pageSize !== 0 || file.size > onePieceLimit)
-    throw new OuaError(
-      'MEMORY_FORMAT',
-      `${file.path} cannot be raw guest memory that lies in one piece: it has ${file.size} bytes`,
-      'save the memory with QMP: dump-guest-memory paging=false protocol=file:…',
-    );
-  return {
+export function openRaw(file: ByteSource, board?: Board): ExtentMemory {
+  if (file.size === 0 || file.size % pageSize !== 0)
+    throw unreadable(file.path, `raw memory is whole pages, and it has ${file.size} bytes`);
+  return rawOn(file, board ?? detectBoard(file));
+}
+
+function detectBoard(file: ByteSource): Board {
+  return file.size < onePieceLimit ? 'flat' : boardByFirmwareMap(rawOn(file, 'flat'), file.size);
+}
+
+function rawOn(file: ByteSource, board: Board): ExtentMemory {
+  return new ExtentMemory(file, {
     format: 'raw',
-    architecture: undefined,
-    extents: [{ address: 0, length: file.size, offset: 0 }],
-  };
+    architecture: architectureOf(board),
+    extents: boards[board](file.size),
+  });
 }

@@ -106,7 +106,7 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   await using stack = new ResourceStack();
 
   emit({ type: 'phase', phase: 'memory' });
-  const memory = stack.use(openMemory(options.memory, { format: options.memoryFormat }));
+  const memory = stack.use(await openMemory(options.memory, { format: options.memoryFormat }));
   const guest = stack.use(openGuest(memory, options));
   requireSameMachine(guest.uts);
 

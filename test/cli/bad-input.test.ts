@@ -82,7 +82,7 @@ describe('plan', () => {
   test('a kernel without BTF', async () => {
     const memory = bench.file('memory.core');
     execFileSync('cp', ['--reflink=auto', guest.memory, memory]);
-    renameSymbol(memory, '__start_BTF');
+    await renameSymbol(memory, '__start_BTF');
     expectRefusal(bench, await bench.run('profile', 'build', '--memory', memory), 'KERNEL_NO_BTF', 4);
   });
 
@@ -218,8 +218,8 @@ function withoutTypeInformation(memory: Buffer): Buffer {
  * Gives one symbol of the kernel in an image another name, in place: a kernel that was built without it does
  * not have the name either.
  */
-function renameSymbol(path: string, symbol: string): void {
-  using memory = openMemory(path);
+async function renameSymbol(path: string, symbol: string): Promise<void> {
+  using memory = await openMemory(path);
   const [hit] = alignedBanners(memory, 2 ** 21);
   const start = hit!.physical - (hit!.physical % 4096);
   const { names, tokens } = findKallsyms(memory, start, start + (64 << 20))!;

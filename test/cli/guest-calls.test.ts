@@ -30,7 +30,7 @@ let daemons: { pid: number; comm: string }[];
 beforeAll(async () => {
   guest = await suspendedGuest();
   bench = new Workbench();
-  using opened = openGuest(openMemory(guest.memory));
+  using opened = openGuest(await openMemory(guest.memory));
   const lasting = ['systemd', 'kthreadd', 'systemd-udevd', 'systemd-journal', 'dbus-daemon', 'cron'];
   daemons = opened
     .processes()

@@ -88,7 +88,7 @@ describe('inspect --cat', () => {
   });
 
   test('refuses what is not all there, and says what is missing', async () => {
-    const { stderr, ...result } = await inspect('--cat', partlyCached(guest.memory));
+    const { stderr, ...result } = await inspect('--cat', await partlyCached(guest.memory));
     expectRefusal(bench, { stderr, ...result }, 'NOT_IN_MEMORY', 1);
     expect(stderr).toMatch(/memory does not have bytes \d+ to \d+ \(not cached\)/);
     expectRefusal(bench, await inspect('--cat', '/run/not-there'), 'NO_SUCH_FILE', 1);
@@ -99,8 +99,8 @@ describe('inspect --cat', () => {
 });
 
 /** A file of the disk of which memory has a part. */
-function partlyCached(path: string): string {
-  using memory = openMemory(path);
+async function partlyCached(path: string): Promise<string> {
+  using memory = await openMemory(path);
   using opened = openGuest(memory);
   for (const { names, file } of opened.files.tree('/usr'))
     if (file?.content && file.content().absent.length > 0) return ['/usr', ...names].join('/');

@@ -61,7 +61,7 @@ test('a lock of dpkg that is held is named with its holder', async () => {
   await inGuest('/bin/sync');
   const inside = await inGuest('/bin/cat', '/proc/locks');
   await suspend();
-  using guest = openGuest(openMemory((await lab.get('vm')).memory));
+  using guest = openGuest(await openMemory((await lab.get('vm')).memory));
   const expected = inside
     .trim()
     .split('\n')
@@ -84,7 +84,7 @@ test('a file that was not written back is told, and must not be changed', async 
   await inGuest('/bin/sh', '-ec', 'echo new > /root/unwritten; chmod 600 /etc/hostname');
   await inGuest('/bin/dd', 'if=/dev/zero', 'of=/root/written', 'bs=9000', 'count=1', 'conv=fsync');
   await suspend();
-  using guest = openGuest(openMemory((await lab.get('vm')).memory));
+  using guest = openGuest(await openMemory((await lab.get('vm')).memory));
   const kinds = new Map(guest.unwrittenFiles().map(({ path, kind }) => [path, kind]));
   expect(kinds.get('/root/unwritten')).toBe('data');
   expect(kinds.get('/etc/hostname')).toBe('metadata');

@@ -74,7 +74,7 @@ test('CPUs are bits in whole words', () => {
 
 test("a real guest's is what its /proc says", async () => {
   const lab = await suspendedGuest();
-  using guest = openGuest(openMemory(lab.memory));
+  using guest = openGuest(await openMemory(lab.memory));
   const { native, cpuIds, cpus } = parts(guest);
   const [uptime = 0, one, five, fifteen, total = 0, free, shared, buffers, swap] = words(native, 10);
   const inside = (name: string, text: string) =>

@@ -30,7 +30,7 @@ async function memory(args: Arguments): Promise<void> {
       throw new OuaError('USAGE', `--${name} is no number`, 'give e.g. --seed 7 --number 1234');
   const guest = await suspendedGuest({}, say);
   if (args.number === undefined) await fuzz(guest.memory, args);
-  else again(guest.memory, args.seed, args.number);
+  else await again(guest.memory, args.seed, args.number);
 }
 
 async function fuzz(image: string, { seconds, seed, mutations, json }: Arguments): Promise<void> {
@@ -85,9 +85,9 @@ async function fuzz(image: string, { seconds, seed, mutations, json }: Arguments
 }
 
 /** Does one mutation over, in this process, and says all about it. */
-function again(image: string, seed: number, number: number): void {
-  using rounds = new Rounds(image);
-  const { stack, ...round } = rounds.run(seed, number);
+async function again(image: string, seed: number, number: number): Promise<void> {
+  using rounds = await Rounds.open(image);
+  const { stack, ...round } = await rounds.run(seed, number);
   print(JSON.stringify(round, null, 2));
   if (stack !== undefined) print(stack);
   if (round.outcome === 'crash' || round.outcome === 'wrong') process.exitCode = exitStatus.failed;

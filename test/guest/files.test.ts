@@ -28,7 +28,7 @@ const ours = new Map<string, GuestFile>();
 
 beforeAll(async () => {
   lab = await suspendedGuest();
-  guest = openGuest(openMemory(lab.memory));
+  guest = openGuest(await openMemory(lab.memory));
   inside = foundFiles(await lab.inside('memory-files'));
   for (const top of tops)
     for (const { names, file } of guest.files.tree(top))

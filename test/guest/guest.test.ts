@@ -14,7 +14,7 @@ describe('a real suspended guest, against what it said about itself', () => {
 
   beforeAll(async () => {
     lab = await suspendedGuest();
-    guest = openGuest(openMemory(lab.memory));
+    guest = openGuest(await openMemory(lab.memory));
     processes = new Map(guest.processes().map((process) => [process.pid, process]));
   });
 

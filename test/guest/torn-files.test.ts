@@ -21,7 +21,7 @@ let dentry: bigint;
 let inode: bigint;
 
 beforeAll(async () => {
-  memory = openMemory((await suspendedGuest()).memory);
+  memory = await openMemory((await suspendedGuest()).memory);
   kernel = openKernel(memory);
   const superBlock = superBlockReader(kernel);
   const describe = (address: bigint) => {

@@ -25,7 +25,7 @@ let memory: PhysicalMemory;
 let profile: Profile;
 
 beforeAll(async () => {
-  memory = openMemory((await suspendedGuest()).memory);
+  memory = await openMemory((await suspendedGuest()).memory);
   profile = buildProfile(memory);
 });
 

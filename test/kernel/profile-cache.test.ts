@@ -26,7 +26,7 @@ let memory: PhysicalMemory;
 let folder: string;
 
 beforeAll(async () => {
-  memory = openMemory((await suspendedGuest()).memory);
+  memory = await openMemory((await suspendedGuest()).memory);
 });
 
 afterAll(() => memory[Symbol.dispose]());

@@ -1,4 +1,4 @@
-import { hole } from '../../src/memory/extent-memory.js';
+import { hole } from '../../src/memory/refusals.js';
 import type { PhysicalMemory, PhysicalRange } from '../../src/memory/memory.js';
 
 /** Memory that is a buffer, from an address on. */

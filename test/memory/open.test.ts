@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { openMemory } from '../../src/memory/open.js';
 import { scan } from '../../src/memory/scan.js';
 import { writeElfCore } from './elf-writer.js';
-import { codeOf } from '../error-code.js';
+import { codeOf, codeOfAsync } from '../error-code.js';
 
 let folder: string;
 let path: string;
@@ -22,7 +22,7 @@ function pattern(length: number, seed: number): Buffer {
 }
 
 describe('openMemory', () => {
-  test('reads an ELF core by physical address, across adjacent segments and the edges of the cache', () => {
+  test('reads an ELF core by physical address, across adjacent segments and the edges of the cache', async () => {
     const low = pattern(100_000, 1);
     const high = pattern(50_000, 2);
     writeFileSync(
@@ -33,7 +33,7 @@ describe('openMemory', () => {
         { address: 2 ** 33, bytes: pattern(4096, 3) },
       ]),
     );
-    using memory = openMemory(path);
+    using memory = await openMemory(path);
     expect(memory.format).toBe('elf');
     expect(memory.architecture).toBe('x86-64');
     expect(memory.ranges).toEqual([
@@ -52,7 +52,7 @@ describe('openMemory', () => {
     expect(codeOf(() => memory.read(0x100000 + all.length - 1, 2))).toBe('MEMORY_HOLE');
   });
 
-  test('takes the first of two segments for the same page, as paging dumps have them', () => {
+  test('takes the first of two segments for the same page, as paging dumps have them', async () => {
     const first = pattern(8192, 1);
     writeFileSync(
       path,
@@ -61,42 +61,42 @@ describe('openMemory', () => {
         { address: 4096, bytes: pattern(8192, 9) },
       ]),
     );
-    using memory = openMemory(path);
+    using memory = await openMemory(path);
     expect(memory.ranges).toEqual([{ start: 0, end: 12288 }]);
     expect(memory.read(0, 8192).equals(first)).toBe(true);
     expect(memory.read(8192, 4096).equals(pattern(8192, 9).subarray(4096))).toBe(true);
   });
 
-  test('reads raw memory when it is named, and refuses what nothing marks', () => {
+  test('reads raw memory when it is named, and refuses what nothing marks', async () => {
     const bytes = pattern(8192, 5);
     writeFileSync(path, bytes);
-    using memory = openMemory(path, { format: 'raw' });
+    using memory = await openMemory(path, { format: 'raw' });
     expect(memory.read(100, 5000).equals(bytes.subarray(100, 5100))).toBe(true);
-    expect(codeOf(() => openMemory(path))).toBe('MEMORY_FORMAT');
-    expect(codeOf(() => openMemory(path, { format: 'floppy' }))).toBe('USAGE');
-    expect(codeOf(() => openMemory(join(folder, 'nothing')))).toBe('FILE_MISSING');
+    expect(await codeOfAsync(() => openMemory(path))).toBe('MEMORY_FORMAT');
+    expect(await codeOfAsync(() => openMemory(path, { format: 'floppy' }))).toBe('USAGE');
+    expect(await codeOfAsync(() => openMemory(join(folder, 'nothing')))).toBe('FILE_MISSING');
     writeFileSync(path, '');
-    expect(codeOf(() => openMemory(path))).toBe('MEMORY_FORMAT');
+    expect(await codeOfAsync(() => openMemory(path))).toBe('MEMORY_FORMAT');
   });
 
-  test('every truncation is told', () => {
+  test('every truncation is told', async () => {
     const image = writeElfCore([{ address: 0, bytes: pattern(9000, 1) }]);
     writeFileSync(path, image);
     for (let length = image.length - 1; length >= 20; length -= 401) {
       truncateSync(path, length);
-      expect(codeOf(() => openMemory(path))).toBe('MEMORY_TRUNCATED');
+      expect(await codeOfAsync(() => openMemory(path))).toBe('MEMORY_TRUNCATED');
     }
   });
 
-  test('a damaged header is refused or read, and never worse', () => {
+  test('a damaged header is refused or read, and never worse', async () => {
     const image = writeElfCore([{ address: 0, bytes: pattern(9000, 1) }]);
-    fc.assert(
-      fc.property(fc.nat(64 + 2 * 56 - 1), fc.nat(255), (at, value) => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(64 + 2 * 56 - 1), fc.nat(255), async (at, value) => {
         const damaged = Buffer.from(image);
         damaged[at] = value;
         writeFileSync(path, damaged);
-        const code = codeOf(() => {
-          using memory = openMemory(path);
+        const code = await codeOfAsync(async () => {
+          using memory = await openMemory(path);
           for (const { start, end } of memory.ranges) memory.read(start, Math.min(end - start, 4096));
         });
         expect(['none', 'MEMORY_FORMAT', 'MEMORY_TRUNCATED']).toContain(code);
@@ -105,22 +105,22 @@ describe('openMemory', () => {
     );
   });
 
-  test('another architecture is named', () => {
+  test('another architecture is named', async () => {
     writeFileSync(path, writeElfCore([{ address: 0, bytes: pattern(4096, 1) }], 183));
-    using memory = openMemory(path);
+    using memory = await openMemory(path);
     expect(memory.architecture).toBe('aarch64');
   });
 });
 
 describe('scan', () => {
-  test('finds every place, also across its own windows', () => {
+  test('finds every place, also across its own windows', async () => {
     const bytes = Buffer.alloc(9 * 1024 * 1024);
     const needle = Buffer.from('needle');
     const places = [0, 5, 4 * 1024 * 1024 - 3, 8 * 1024 * 1024 - 6, bytes.length - needle.length];
     for (const place of places) needle.copy(bytes, place);
     needle.copy(bytes, 1);
     writeFileSync(path, bytes.subarray(0, bytes.length - (bytes.length % 4096)));
-    using memory = openMemory(path, { format: 'raw' });
+    using memory = await openMemory(path, { format: 'raw' });
     const expected = [];
     for (let at = bytes.indexOf(needle); at >= 0; at = bytes.indexOf(needle, at + 1)) expected.push(at);
     expect([...scan(memory, needle)]).toEqual(expected);

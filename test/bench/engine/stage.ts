@@ -28,7 +28,7 @@ export interface Stage extends AsyncDisposable {
 export async function openStage(say: Say, signal: AbortSignal): Promise<Stage> {
   await using stack = new ResourceStack();
   const suspended = await suspendedGuest({}, say);
-  const memory = stack.use(openMemory(suspended.memory));
+  const memory = stack.use(await openMemory(suspended.memory));
   const guest = stack.use(openGuest(memory));
   const disk = stack.use(await openDisk(suspended.disk, { signal }));
   const directory = await mkdtemp(join(tmpdir(), 'ouassister-bench-proc-'));

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path';
-import { QmpClient } from '../../../src/transport/qmp.js';
+import { QmpClient } from '../../../src/qemu/qmp.js';
 import { cached, recipeHash, type Say } from '../../lab/cache.js';
 import { suspendedGuest, TemporaryLab } from '../../lab/suspended.js';
 

@@ -24,7 +24,7 @@ export async function openImages({ short, folder, say }: Surroundings): Promise<
   const images: Image[] = [];
   for (const size of short ? sizes.slice(0, 1) : sizes) {
     const path = await pagedImage(size, say);
-    using memory = openMemory(path);
+    using memory = await openMemory(path);
     const profile = buildProfile(memory);
     const profilePath = join(folder, `profile-${size}.json`);
     writeFileSync(profilePath, formatProfile(profile));

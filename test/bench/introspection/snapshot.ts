@@ -6,7 +6,7 @@ import { renderTree } from '../../../src/shadow/proc/tree.js';
 
 const [image = '', profile] = process.argv.slice(2);
 const started = performance.now();
-using memory = openMemory(image);
+using memory = await openMemory(image);
 const guest = openGuest(memory, { profile: profile === undefined ? undefined : readProfile(profile) });
 const tree = renderTree(guest);
 const seconds = (performance.now() - started) / 1000;

@@ -75,14 +75,14 @@ const others: readonly ((guest: Guest) => unknown)[] = [
  * @param profile none: the reader has to derive it
  * @param anchor where the running kernel is, for the second reader; none: there is none to be found
  */
-export function judge(
-  open: () => PhysicalMemory,
+export async function judge(
+  open: () => PhysicalMemory | Promise<PhysicalMemory>,
   profile: Profile | undefined,
   anchor: Anchor | undefined,
-): Verdict {
+): Promise<Verdict> {
   const refusals: string[] = [];
   try {
-    using memory = open();
+    using memory = await open();
     const guest = openGuest(memory, { profile });
     if (!anchor) return { outcome: 'wrong', words: `there is no kernel, but it finds ${guest.banner}` };
     for (const question of compared) {

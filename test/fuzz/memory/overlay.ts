@@ -1,4 +1,4 @@
-import { hole } from '../../../src/memory/extent-memory.js';
+import { hole } from '../../../src/memory/refusals.js';
 import type { PhysicalMemory, PhysicalRange } from '../../../src/memory/memory.js';
 
 export const pageSize = 4096;

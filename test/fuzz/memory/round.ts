@@ -32,15 +32,19 @@ export class Rounds implements Disposable {
   readonly #target: Target;
   readonly #file: SpoiltFile;
 
-  /** @param image path of the memory image of a working guest; it is only read */
-  constructor(image: string) {
-    this.#memory = openMemory(image);
-    this.#target = takeAim(this.#memory);
+  private constructor(image: string, memory: PhysicalMemory) {
+    this.#memory = memory;
+    this.#target = takeAim(memory);
     this.#file = new SpoiltFile(image);
   }
 
+  /** @param image path of the memory image of a working guest; it is only read */
+  static async open(image: string): Promise<Rounds> {
+    return new Rounds(image, await openMemory(image));
+  }
+
   /** Does one mutation: the same for the same seed and number. `kind` forces one. */
-  run(seed: number, number: number, kind?: string): Round {
+  async run(seed: number, number: number, kind?: string): Promise<Round> {
     const random = new Random(seed, number);
     const chosen = kinds.find((each) => each.kind === kind) ?? random.weighted(kinds);
     const { profile, anchor } = this.#target;
@@ -51,10 +55,10 @@ export class Rounds implements Disposable {
       const image = new OverlayMemory(this.#memory);
       what = chosen.apply(random, image, this.#target);
       const cold = chosen.cold === true || random.below(coldEvery) === 0;
-      verdict = judge(() => image, cold ? undefined : profile, anchor);
+      verdict = await judge(() => image, cold ? undefined : profile, anchor);
     } else {
       what = this.#file.spoil(random);
-      verdict = judge(() => openMemory(this.#file.path), profile, undefined);
+      verdict = await judge(() => openMemory(this.#file.path), profile, undefined);
     }
     return { number, kind: chosen.kind, what, seconds: (performance.now() - started) / 1000, ...verdict };
   }

@@ -7,9 +7,9 @@ import { Rounds } from './round.js';
 const tell = (line: Line) => void writeSync(1, `${JSON.stringify(line)}\n`);
 
 const job = JSON.parse(process.argv[2] ?? '') as Job;
-using rounds = new Rounds(job.image);
+using rounds = await Rounds.open(job.image);
 tell({ type: 'ready' });
 for (let number = job.from; number < job.to && Date.now() < job.until; number += job.step) {
-  const round = rounds.run(job.seed, number);
+  const round = await rounds.run(job.seed, number);
   tell({ type: 'round', round, peakBytes: process.resourceUsage().maxRSS * 1024 });
 }

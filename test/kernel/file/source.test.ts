@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe.each(['bullseye-cloud', 'trixie-cloud', 'sid-cloud', 'sid-arm64'])('the kernel of %s', (name) => {
   test('has the same profile in its file as in the memory of a guest that runs it', async () => {
     const guest = await zooGuest(name);
-    using memory = openMemory(guest.memory);
+    using memory = await openMemory(guest.memory);
     expect(profileOfFile(guest.vmlinuz)).toEqual(buildProfile(memory));
   });
 });

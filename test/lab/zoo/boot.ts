@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OuaError } from '../../../src/base/errors.js';
-import { QmpClient } from '../../../src/transport/qmp.js';
+import { QmpClient } from '../../../src/qemu/qmp.js';
 import { cached, recipeHash, type Say } from '../cache.js';
 import { tool } from '../tools.js';
 import { writeCpio } from './cpio.js';

@@ -28,7 +28,7 @@ type Check = (guest: Guest, zoo: ZooGuest) => AsyncGenerator<string>;
  */
 export async function compareWithCaptures(zoo: ZooGuest): Promise<string[]> {
   const profile = zoo.profile === undefined ? undefined : readProfile(zoo.profile);
-  using guest = openGuest(openMemory(zoo.memory), { profile });
+  using guest = openGuest(await openMemory(zoo.memory), { profile });
   const differences: string[] = [];
   for (const [name, check] of Object.entries(checks)) {
     const found: string[] = [];

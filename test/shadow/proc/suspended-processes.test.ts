@@ -13,7 +13,7 @@ let tree: DirectoryNode;
 
 beforeAll(async () => {
   lab = await suspendedGuest();
-  guest = openGuest(openMemory(lab.memory));
+  guest = openGuest(await openMemory(lab.memory));
   tree = renderTree(guest);
 });
 afterAll(() => guest[Symbol.dispose]());
