@@ -102,7 +102,8 @@ export function readLoads(kernel: Kernel): [number, number, number] {
 export function readLoadAverage(kernel: Kernel): [number, number, number] {
   const average = (load: number): number => {
     const value = load + Math.floor(FIXED_1 / 200);
-    return Math.floor(value / FIXED_1) + Math.floor(((value % FIXED_1) * 100) / FIXED_1) / 100;
+    // Hundredths first: a sum of two parts would not always be the number that its decimals give.
+    return Math.floor((value * 100) / FIXED_1) / 100;
   };
   const [one, five, fifteen] = averages(kernel);
   return [average(one), average(five), average(fifteen)];

@@ -26,7 +26,7 @@ test('each option narrows the list', async () => {
   const names = async (...options: string[]) =>
     (await documentOf(...options)).syscalls.map(({ name }) => name);
   expect(await names('--support', 'refused')).toEqual(['ptrace', 'io_uring_setup']);
-  expect(await names('--feature', 'exec')).toEqual(['execve', 'execveat']);
+  expect(await names('--feature', 'exec')).toEqual(['execve', 'execveat', 'seccomp']);
   expect(await names('--feature', 'uname', '--abi', 'aarch64')).not.toContain('olduname');
 });
 
