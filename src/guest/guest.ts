@@ -266,7 +266,10 @@ export interface Guest extends Disposable, SystemState, NetworkState {
   readonly banner: string;
   readonly uts: Uts;
   processes(): readonly Process[];
-  /** By pid. A process is missing when it has no memory of its own, or a mapping whose name is not known. */
+  /**
+   * By pid. A process is missing when it has no memory of its own, a mapping whose name is not known, or was suspended
+   * while they were changed.
+   */
   memoryMaps(): ByProcess<readonly MemoryMap[]>;
   /** By pid, ascending descriptors. One whose name is not known is left out. */
   openFiles(): ByProcess<readonly OpenFile[]>;

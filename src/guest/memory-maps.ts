@@ -1,3 +1,4 @@
+import { OuaError } from '../base/errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { hex, inconsistent, maxEntries } from '../kernel/lists.js';
 import { mapleEntries } from '../kernel/maple-tree.js';
@@ -18,11 +19,21 @@ const maxAnonName = 80;
 
 /**
  * A process's mappings in ascending order, as `/proc/<pid>/maps` lists them (show_map_vma, fs/proc/task_mmu.c).
- * Undefined without memory of its own, or when a file among them has a name that we cannot tell.
- *
- * @throws OuaError `GUEST_INCONSISTENT` when areas overlap, are not this process's, or are not as many as it counts
+ * Undefined without memory of its own, when a file among them has a name that we cannot tell, and when they contradict
+ * themselves.
  */
 export function readMemoryMaps(names: PathNames, task: Task): MemoryMap[] | undefined {
+  try {
+    return readAreas(names, task);
+  } catch (error) {
+    // Suspended in the middle of an exec or mmap: that is one process's, and no reason to refuse all others.
+    if (error instanceof OuaError && error.code === 'GUEST_INCONSISTENT') return undefined;
+    throw error;
+  }
+}
+
+/** @throws OuaError `GUEST_INCONSISTENT` when areas overlap, are not this process's, or are not as many as it counts */
+function readAreas(names: PathNames, task: Task): MemoryMap[] | undefined {
   const { kernel } = names;
   const mm = memoryOf(kernel, task);
   if (!mm) return undefined;

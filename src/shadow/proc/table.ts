@@ -158,7 +158,7 @@ const processes: readonly ProcRow[] = [
   processLink('root', 'fs/proc/base.c: proc_root_link', ({ root }) => root, linkNote),
   processLinks('fd', 'fs/proc/fd.c: proc_fd_link', fdLinks, { mode: 0o500, ...linkNote }),
   processFile('maps', 'fs/proc/task_mmu.c: show_map_vma', renderMaps, {
-    note: 'not there when the kernel has a kind of file that we cannot name',
+    note: 'not there of a process that was suspended while they changed, or that maps a kind of file that we cannot name',
   }),
 ];
 

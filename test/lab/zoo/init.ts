@@ -107,8 +107,11 @@ rm -rf /captures
 echo
 echo '${marks.begin}'
 base64 /captures.tar.gz
-echo '${marks.end}'
 rm /captures.tar.gz
-while :; do sleep 1000; done
+sleep 1000 &
+sleep 1
+# The guest is suspended at this line: from here on nothing is started, which would be in the middle of an exec then.
+echo '${marks.end}'
+while :; do wait; done
 `;
 }
