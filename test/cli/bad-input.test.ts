@@ -222,7 +222,9 @@ async function renameSymbol(path: string, symbol: string): Promise<void> {
   using memory = await openMemory(path);
   const [hit] = alignedBanners(memory, 2 ** 21);
   const start = hit!.physical - (hit!.physical % 4096);
-  const { names, tokens } = findKallsyms(memory, start, start + (64 << 20))!;
+  // KASLR may have put the kernel at the end of memory.
+  const { end } = memory.ranges.find((range) => range.start <= start && start < range.end)!;
+  const { names, tokens } = findKallsyms(memory, start, Math.min(end, start + (64 << 20)))!;
   let at = 0;
   // The type letter comes first.
   while (at < names.length && expandName(names, tokens, at).slice(1) !== symbol) at = nextName(names, at);
