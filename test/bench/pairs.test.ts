@@ -34,7 +34,11 @@ test('an interval encloses its median and knows nothing of the order', () => {
 });
 
 /** Runs that take as long as they are told, by variant and round. */
-async function alternated(seconds: Record<string, (round: number) => number>, rounds = 30) {
+async function alternated(
+  seconds: Record<string, (round: number) => number>,
+  rounds = 30,
+  fewer: Record<string, number> = {},
+) {
   const order: string[] = [];
   const runs = new Map<string, number>();
   const result = await alternate({
@@ -43,6 +47,7 @@ async function alternated(seconds: Record<string, (round: number) => number>, ro
       .slice(1)
       .map((variant) => [variant, 'plain'] as const),
     rounds,
+    fewer,
     run: (variant) => {
       order.push(variant);
       const run = runs.get(variant) ?? 0;
@@ -67,6 +72,13 @@ test('a variant whose ratio is known drops out, and one that stays unclear ends 
   );
   const ran = (variant: string) => result.filter((round: Round<string>) => round[variant]).length;
   expect([ran('plain'), ran('ours'), ran('strace')]).toEqual([12, 6, 12]);
+});
+
+test('a variant of few rounds drops out after them, however unclear', async () => {
+  const unclear = (run: number) => 20 + (run % 3);
+  const { result } = await alternated({ plain: () => 10, ours: unclear, strace: unclear }, 9, { strace: 4 });
+  const ran = (variant: string) => result.filter((round: Round<string>) => round[variant]).length;
+  expect([ran('plain'), ran('ours'), ran('strace')]).toEqual([9, 9, 4]);
 });
 
 test('a variant that is compared with nothing runs along', async () => {

@@ -63,6 +63,8 @@ export interface Alternation<V extends string> {
   readonly comparisons: readonly Comparison<V>[];
   /** Rounds at most. */
   readonly rounds: number;
+  /** The same of a variant that is far from anything to be reached: how far, a few rounds say. */
+  readonly fewer?: Partial<Readonly<Record<V, number>>>;
   readonly run: (variant: V) => Promise<Sample>;
   readonly onRound?: (round: Round<V>, number: number) => void;
 }
@@ -78,7 +80,10 @@ const precision = 0.03;
 export async function alternate<V extends string>(work: Alternation<V>): Promise<Round<V>[]> {
   const rounds: Round<V>[] = [];
   while (rounds.length < work.rounds) {
-    const open = work.comparisons.filter((comparison) => !isKnown(ratios(rounds, comparison)));
+    const open = work.comparisons.filter((comparison) => {
+      const values = ratios(rounds, comparison);
+      return !isKnown(values) && values.length < (work.fewer?.[comparison[0]] ?? Infinity);
+    });
     if (open.length === 0) break;
     const done = work.comparisons.filter((comparison) => !open.includes(comparison)).flat();
     const needed = work.variants.filter(

@@ -1,6 +1,6 @@
 import type { ResourceStack } from '../../src/base/resources.js';
 import type { Say } from '../lab/cache.js';
-import type { Comparison, Interval, Round, Sample } from './pairs.js';
+import type { Alternation, Interval, Round } from './pairs.js';
 
 /** What a work needs to get ready. */
 export interface Surroundings {
@@ -18,10 +18,10 @@ export interface Surroundings {
 export type Figures = Readonly<Record<string, Interval>>;
 
 /** A work that is ready to run. */
-export interface Work<V extends string = string> {
-  readonly variants: readonly V[];
-  readonly comparisons: readonly Comparison<V>[];
-  readonly run: (variant: V) => Promise<Sample>;
+export interface Work<V extends string = string> extends Pick<
+  Alternation<V>,
+  'variants' | 'comparisons' | 'fewer' | 'run'
+> {
   readonly figures: (rounds: readonly Round<V>[]) => Figures;
   /** What was worked on: sizes, versions. */
   readonly facts: Readonly<Record<string, unknown>>;

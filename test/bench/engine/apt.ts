@@ -7,7 +7,7 @@ import { ResourceStack } from '../../../src/base/resources.js';
 import { createSandbox, type Sandbox } from '../../../src/sandbox/sandbox.js';
 import type { ShadowFs } from '../../../src/shadow/fs/open.js';
 import { tool } from '../../lab/tools.js';
-import { medianInterval, ratios, samplesOf, type Interval, type Sample } from '../pairs.js';
+import { fewestRounds, medianInterval, ratios, samplesOf, type Interval, type Sample } from '../pairs.js';
 import type { Surroundings, Work } from '../work.js';
 import { ensureArchive, type Archive } from './archive.js';
 import { offerArchive, openStage, type Stage } from './stage.js';
@@ -37,6 +37,8 @@ export async function openApt(around: Surroundings): Promise<Work<Tracer>> {
   return {
     variants,
     comparisons: variants.slice(1).map((variant) => [variant, 'plain'] as const),
+    // They take two and five times as long as plain, so the other variants would wait most of the time.
+    fewer: { 'strace-audit': fewestRounds, strace: fewestRounds },
     run,
     figures: (rounds) => {
       const ratio = (variant: Tracer) => medianInterval(ratios(rounds, [variant, 'plain']));
