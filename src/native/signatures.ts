@@ -122,8 +122,5 @@ export type Functions<T extends Readonly<Record<string, Signature>>> = {
   readonly [K in keyof T]: ShimFunction<T[K]>;
 };
 
-/**
- * Opens a shared library and binds every function of `table`. Throws when the library does not load; a missing
- * function throws at once or at its first call, as the FFI library has it.
- */
+/** Opens a shared library and binds every function of `table`. Throws when it does not load or lacks one of them. */
 export type Backend = <T extends Readonly<Record<string, Signature>>>(path: string, table: T) => Functions<T>;

@@ -124,6 +124,8 @@ class Run implements TraceRun {
 
   /** Resolves when the thread is gone and everything that it said has been heard. */
   async #runWorker(job: Job): Promise<void> {
+    // Its functions have to be known to the process before a second thread calls them, see src/native/ffi-rs.ts.
+    loadShim(job.backend);
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: job,
       transferList: [job.port],

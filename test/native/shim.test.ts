@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ffiRsBackend } from '../../src/native/ffi-rs.js';
 import { koffiBackend } from '../../src/native/koffi.js';
 import {
@@ -45,7 +46,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe.each([
   ['koffi', koffiBackend],
   ['ffi-rs', ffiRsBackend],
-] as const)('back end %s', (_name, backend) => {
+] as const)('back end %s', (name, backend) => {
   test('carries every kind of argument and result', () => {
     const functions = backend(library, table);
     expect(functions.add(-3, 1)).toBe(-2);
@@ -65,7 +66,17 @@ describe.each([
   });
 
   test('refuses a library without a wanted function', () => {
-    expect(() => backend(library, { ...table, missing: ['i32'] }).missing()).toThrow();
+    expect(() => backend(library, { ...table, missing: ['i32'] })).toThrow();
+  });
+
+  test('takes the first calls of functions from two threads at once', () => {
+    const many = join(folder, 'many.so');
+    const count = 3000;
+    const input = Array.from({ length: count }, (_, i) => `int f${i}(int n) { return n + ${i}; }\n`).join('');
+    execFileSync('cc', ['-shared', '-fPIC', '-x', 'c', '-o', many, '-'], { input });
+    const program = fileURLToPath(new URL('two-threads.js', import.meta.url));
+    for (let round = 0; round < 3; round++)
+      execFileSync(process.execPath, [program, name, many, String(count)], { timeout: 60_000 });
   });
 });
 
