@@ -130,7 +130,7 @@ static int take_up(struct run *run, struct tracee *tracee) {
   if (!tracee->exec->name) return -ENOMEM;
   error = prepare_event(tracee, &place, arguments.argv);
   if (error) return error;
-  if ((run->flags & OUA_TRACE_ASK_EXEC) && (!run->asked || path_is_below(place.absolute, run->asked)))
+  if ((run->flags & OUA_TRACE_ASK_EXEC) && (!run->asked || path_is_within(place.absolute, run->asked)))
     return hold(run, tracee, &place, &arguments);
   go(tracee);
   return 0;
@@ -165,37 +165,68 @@ int32_t oua_trace_exec_continue(int32_t handle, int32_t tid, int32_t stop) {
   return 0;
 }
 
-static int aim_at(struct tracee *tracee, const uint8_t *path, int32_t length) {
-  uint64_t stack;
-  int error = arch_free_stack(tracee->tid, &stack);
-  if (error) return error;
-  uint64_t address = (stack - (uint64_t)length) & ~(uint64_t)15;
-  ssize_t written = memory_write(tracee->tid, address, path, (size_t)length);
-  if (written != length) return written < 0 ? (int)written : -EFAULT;
+/* What a redirect writes lies below what the tracee uses of its stack: piece by piece, downwards. */
+static int write_below(pid_t tid, uint64_t *top, const void *bytes, size_t length) {
+  if (length > *top) return -EFAULT;
+  *top = (*top - length) & ~(uint64_t)15;
+  ssize_t written = memory_write(tid, *top, bytes, length);
+  return written == (ssize_t)length ? 0 : written < 0 ? (int)written : -EFAULT;
+}
+
+static int set_exec_argument(struct tracee *tracee, int index, uint64_t value) {
+  return arch_set_argument(tracee->tid, &tracee->call, index + (tracee->call.answer == OUA_ANSWER_EXECVEAT), value);
+}
+
+static int aim_at(struct tracee *tracee, uint64_t *top, const uint8_t *path, size_t length) {
+  int error = write_below(tracee->tid, top, path, length);
+  if (!error) error = set_exec_argument(tracee, 0, *top);
   bool at = tracee->call.answer == OUA_ANSWER_EXECVEAT;
-  error = arch_set_argument(tracee->tid, &tracee->call, at ? 1 : 0, address);
   if (!error && at) error = arch_set_argument(tracee->tid, &tracee->call, 0, (uint64_t)(int64_t)AT_FDCWD);
   if (!error && at) error = arch_set_argument(tracee->tid, &tracee->call, 4, 0);
   return error;
 }
 
-static int redirect(struct tracee *tracee, const uint8_t *path, int32_t length) {
-  struct exec *exec = tracee->exec;
-  free(exec->name);
-  exec->name = length > 0 && path[length - 1] == 0 ? strdup((const char *)path) : NULL;
-  if (!exec->name) return -EINVAL;
-  exec->program = open_in_root(tracee->tid, exec->name, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
-  return exec->program < 0 ? exec->program : aim_at(tracee, path, length);
+/* `argv` is packed. Pointers to its words are the tracee's own, little-endian on all our machines. */
+static int give_arguments(struct tracee *tracee, uint64_t *top, const uint8_t *argv, size_t length) {
+  size_t size = (size_t)tracee->call.pointer_size, count = 0;
+  for (size_t at = 0; at < length; at++) count += argv[at] == 0;
+  uint8_t *words = calloc(count + 1, size);
+  if (!words) return -ENOMEM;
+  int error = write_below(tracee->tid, top, argv, length);
+  for (size_t at = 0, word = 0; word < count; word++, at += strlen((const char *)argv + at) + 1) {
+    uint64_t address = *top + at;
+    memcpy(words + word * size, &address, size);
+  }
+  if (!error) error = write_below(tracee->tid, top, words, (count + 1) * size);
+  free(words);
+  return error ? error : set_exec_argument(tracee, 1, *top);
 }
 
-int32_t oua_trace_exec_redirect(int32_t handle, int32_t tid, int32_t stop, const uint8_t *path,
-                                int32_t length) {
+static bool is_packed(const uint8_t *text, int32_t length) { return length > 0 && text[length - 1] == 0; }
+
+static int redirect(struct tracee *tracee, const uint8_t *path, int32_t length, const uint8_t *argv, int32_t argv_length) {
+  struct exec *exec = tracee->exec;
+  uint64_t top;
+  if ((length && !is_packed(path, length)) || (argv_length && !is_packed(argv, argv_length))) return -EINVAL;
+  int error = arch_free_stack(tracee->tid, &top);
+  exec->changed = true;
+  if (!error && argv_length) error = give_arguments(tracee, &top, argv, (size_t)argv_length);
+  if (error || !length) return error;
+  free(exec->name);
+  exec->name = strdup((const char *)path);
+  if (!exec->name) return -ENOMEM;
+  exec->program = open_in_root(tracee->tid, exec->name, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+  exec->redirected = true;
+  return exec->program < 0 ? exec->program : aim_at(tracee, &top, path, (size_t)length);
+}
+
+int32_t oua_trace_exec_redirect(int32_t handle, int32_t tid, int32_t stop, const uint8_t *path, int32_t length,
+                                const uint8_t *argv, int32_t argv_length) {
   struct tracee *tracee = held(handle, tid, stop);
   if (!tracee) return -ESRCH;
-  int error = redirect(tracee, path, length);
+  int error = redirect(tracee, path, length, argv, argv_length);
   /* Of one that was killed meanwhile, by another thread's exec for one, anything may be missing. */
   if (error) return is_gone(tid) ? -ESRCH : error;
-  tracee->exec->redirected = true;
   go(tracee);
   return 0;
 }
@@ -331,7 +362,7 @@ void exec_failed(struct run *run, struct tracee *tracee, int error) {
   struct exec *exec = tracee->exec;
   if (tracee->arming) tracee->armed = false;
   if (exec && exec->name) {
-    if (exec->redirected) arch_restore_arguments(tracee->tid, &tracee->call);
+    if (exec->changed) arch_restore_arguments(tracee->tid, &tracee->call);
     struct oua_trace_event *event = event_of(&exec->record);
     event->kind = OUA_TRACE_EXEC_FAILED;
     event->args[0] = exec->redirected;

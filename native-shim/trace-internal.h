@@ -53,6 +53,7 @@ struct record {
 struct exec {
   int32_t stop;
   bool held; /* its outcome is told, whatever it is */
+  bool changed; /* its arguments are not those that the tracee gave */
   bool redirected;
   int program;          /* O_PATH descriptor of what a redirect must lead to, or -1 */
   char *name;           /* what AT_EXECFN must be */
@@ -186,7 +187,7 @@ struct place {
 };
 /* 0, or the -errno that the kernel is going to give, or -ESRCH. */
 int place_read(struct place *place, pid_t tid, uint64_t path, int directory);
-bool path_is_below(const char *path, char *const *directories);
+bool path_is_within(const char *path, char *const *directories);
 
 /* trace-root.c */
 /* An O_PATH descriptor for a path of the tracee's, absolute and resolved inside its root, never ours, or -errno. */

@@ -61,10 +61,10 @@ int place_read(struct place *place, pid_t tid, uint64_t path, int directory) {
   return 0;
 }
 
-bool path_is_below(const char *path, char *const *directories) {
-  for (; *directories; directories++) {
-    size_t length = strlen(*directories);
-    if (strncmp(path, *directories, length) == 0 && path[length] == '/') return true;
+bool path_is_within(const char *path, char *const *places) {
+  for (; *places; places++) {
+    size_t length = strlen(*places);
+    if (strncmp(path, *places, length) == 0 && (path[length] == '/' || !path[length])) return true;
   }
   return false;
 }

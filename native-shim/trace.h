@@ -137,10 +137,10 @@ OUA_EXPORT int32_t oua_trace_close(int32_t run);
 OUA_EXPORT int32_t oua_trace_set_rows(int32_t run, const uint8_t *rows, int32_t length);
 
 /*
- * Directories (packed strings) whose programs are asked about: other execs are only told. Without this call
- * every exec is asked about.
+ * Programs, and directories whose programs (packed strings), are asked about: other execs are only told. Without this
+ * call every exec is asked about.
  */
-OUA_EXPORT int32_t oua_trace_set_asked(int32_t run, const uint8_t *directories, int32_t length);
+OUA_EXPORT int32_t oua_trace_set_asked(int32_t run, const uint8_t *places, int32_t length);
 
 /*
  * uname's answers: four packed struct new_utsname (390 bytes each), as under no special personality, under PER_LINUX32,
@@ -196,10 +196,12 @@ OUA_EXPORT int32_t oua_trace_read_counts(int32_t run, uint8_t *counts, int32_t l
 
 /*
  * Decisions on the held exec stop of that number; -ESRCH when the tracee no longer stands there. Redirecting writes
- * `path` (packed, with its NUL) below the tracee's stack and keeps argv; what then runs must be that very file.
+ * `path` (packed, with its NUL) and `argv` (packed) below the tracee's stack; an empty one stays as it was. What then
+ * runs must be the very file at `path`.
  */
 OUA_EXPORT int32_t oua_trace_exec_continue(int32_t run, int32_t tid, int32_t stop);
-OUA_EXPORT int32_t oua_trace_exec_redirect(int32_t run, int32_t tid, int32_t stop, const uint8_t *path, int32_t length);
+OUA_EXPORT int32_t oua_trace_exec_redirect(int32_t run, int32_t tid, int32_t stop, const uint8_t *path, int32_t length,
+                                           const uint8_t *argv, int32_t argv_length);
 OUA_EXPORT int32_t oua_trace_exec_fail(int32_t run, int32_t tid, int32_t stop, int32_t error);
 
 /*

@@ -22,7 +22,7 @@ export type ResultKind = 'i32' | 'i64';
 export type Signature = readonly [result: ResultKind, ...arguments_: ArgumentKind[]];
 
 /** Raise together with OUA_ABI_VERSION in native-shim/abi.h. */
-export const abiVersion = 2;
+export const abiVersion = 3;
 
 export const signatures = {
   oua_abi_version: ['i32'],
@@ -50,7 +50,7 @@ export const signatures = {
   oua_trace_list: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_read_counts: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_exec_continue: ['i32', 'i32', 'i32', 'i32'],
-  oua_trace_exec_redirect: ['i32', 'i32', 'i32', 'i32', 'bytes', 'i32'],
+  oua_trace_exec_redirect: ['i32', 'i32', 'i32', 'i32', 'bytes', 'i32', 'bytes', 'i32'],
   oua_trace_exec_fail: ['i32', 'i32', 'i32', 'i32', 'i32'],
   oua_trace_call_continue: ['i32', 'i32', 'i32', 'i32'],
   oua_trace_call_answer: ['i32', 'i32', 'i32', 'i32', 'i64', 'i32', 'bytes', 'i32'],

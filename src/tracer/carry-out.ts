@@ -1,5 +1,5 @@
 import type { Shim } from '../native/shim.js';
-import { eventKind, type EventRecord } from './records.js';
+import { eventKind, packStrings, type EventRecord } from './records.js';
 import type { CallDecision, ExecDecision } from './tracer.js';
 
 export type Decision = ExecDecision | CallDecision;
@@ -16,17 +16,16 @@ export function carryOut(
   const isCall = kind === eventKind.callStop;
   switch (decision.action) {
     case 'continue':
-      return isCall
-        ? shim.oua_trace_call_continue(run, tid, stop)
+      if (isCall) return shim.oua_trace_call_continue(run, tid, stop);
+      return 'argv' in decision && decision.argv
+        ? redirect(shim, { run, tid, stop }, nothing, decision.argv)
         : shim.oua_trace_exec_continue(run, tid, stop);
     case 'fail':
       return isCall
         ? shim.oua_trace_call_answer(run, tid, stop, -decision.errno, 0, nothing, 0)
         : shim.oua_trace_exec_fail(run, tid, stop, decision.errno);
-    case 'redirect': {
-      const path = Buffer.from(`${decision.path}\0`);
-      return shim.oua_trace_exec_redirect(run, tid, stop, path, path.length);
-    }
+    case 'redirect':
+      return redirect(shim, { run, tid, stop }, Buffer.from(`${decision.path}\0`), decision.argv);
     case 'answer': {
       const { argument, bytes } = decision.data ?? { argument: 0, bytes: nothing };
       return shim.oua_trace_call_answer(run, tid, stop, decision.result, argument, bytes, bytes.length);
@@ -34,4 +33,14 @@ export function carryOut(
     case 'stand-in':
       return shim.oua_trace_call_stand_in(run, tid, stop, decision.pid, decision.flags);
   }
+}
+
+function redirect(
+  shim: Shim,
+  { run, tid, stop }: { readonly run: number; readonly tid: number; readonly stop: number },
+  path: Buffer,
+  argv: readonly Uint8Array[] | undefined,
+): number {
+  const words = argv ? packStrings(argv) : nothing;
+  return shim.oua_trace_exec_redirect(run, tid, stop, path, path.length, words, words.length);
 }

@@ -39,11 +39,12 @@ export interface ExecStop {
   quiesce(): Promise<void>;
 }
 
-/** What to do with an exec call: let it go on, run another program with the same argv, or fail it with an errno. */
+/** What to do with an exec call: let it go on, perhaps with another argv, run another program, or fail it with an errno. */
 export type ExecDecision =
-  | { readonly action: 'continue' }
-  /** `path` is absolute and as the tracee sees it; the program there must not be a script. */
-  | { readonly action: 'redirect'; readonly path: string }
+  /** `argv`: instead of the caller's; words without NUL, one at least. */
+  | { readonly action: 'continue'; readonly argv?: readonly Uint8Array[] }
+  /** `path` is absolute, without symbolic links and as the tracee sees it; the program there must not be a script. */
+  | { readonly action: 'redirect'; readonly path: string; readonly argv?: readonly Uint8Array[] }
   | { readonly action: 'fail'; readonly errno: number };
 
 /** A call of the traced tree that names a process of the guest; the caller stands still until the handler returns. */
@@ -159,8 +160,8 @@ export interface TraceOptions {
   /** Called for each exec of an armed process, one at a time, in order. What it throws ends the run. */
   readonly onExec?: (stop: ExecStop) => ExecDecision | Promise<ExecDecision>;
   /**
-   * Directories, absolute: `onExec` is called only for programs somewhere below one of them, by `absolutePath`. Other
-   * execs go on without waiting for JavaScript.
+   * Programs and directories, absolute: `onExec` is called only for one of these programs, or one somewhere below one of
+   * these directories, by `absolutePath`. Other execs go on without waiting for JavaScript.
    */
   readonly execPaths?: readonly string[];
   /**

@@ -147,7 +147,8 @@ throughEachBackend((backend) => {
   });
 
   test('a copy in memory is recognised by its bytes and redirected', async () => {
-    const stub = { action: 'redirect', path: nativeFiles.stub } as const;
+    const argv = ['stub', '5', 'said', ''].map((word) => Buffer.from(word));
+    const stub = { action: 'redirect', path: nativeFiles.stub, argv } as const;
     const limit = 4 << 20;
     const { output, result } = await observe([spawn, 'memfd', '/bin/echo', 'hello'], {
       onExec: (stop) => {
@@ -157,14 +158,16 @@ throughEachBackend((backend) => {
         return stub;
       },
     });
-    expect([output, result.exitStatus]).toEqual(['', 0]);
+    expect([output, result.exitStatus]).toEqual(['said', 5]);
   });
 
   test('what a 32-bit program executes is seen and redirected', async () => {
+    const argv = ['stub', '0', 'said in its place', ''].map((word) => Buffer.from(word));
     const { stops, output } = await observe([i386], {
       onExec: (stop) =>
-        String(stop.path) === '/bin/echo' ? { action: 'redirect', path: nativeFiles.stub } : letGo(),
+        String(stop.path) === '/bin/echo' ? { action: 'redirect', path: nativeFiles.stub, argv } : letGo(),
     });
+    expect(output).toMatch(/said in its place$/);
     expect(words(stops[1]?.argv ?? [])).toEqual(['echo', 'from i386']);
     expect(words(stops[1]?.environment ?? [])).toEqual(['A=1']);
     expect(output).not.toContain('from i386');

@@ -51,6 +51,46 @@ throughEachBackend(() => {
     expect(output).toBe('intact 13\n');
   });
 
+  test.each([
+    [
+      'the stub, which says and returns what it is told',
+      { action: 'redirect', path: nativeFiles.stub },
+      'said\nnot\n7\n',
+    ],
+    ['the same program', { action: 'continue' }, '7 said\n not\n\n0\n'],
+  ] as const)('an exec can be given other arguments, of %s', async (_name, decision, expected) => {
+    const argv = ['echo', '7', 'said\n', 'not\n'].map((word) => Buffer.from(word));
+    const { output, events } = await observe(
+      ['sh', '-c', 'exec 2>&1; /bin/echo its own arguments; echo $?'],
+      {
+        onExec: (stop) => (String(stop.path) === '/bin/echo' ? { ...decision, argv } : letGo()),
+      },
+    );
+    expect(output).toBe(expected);
+    // What is told is the caller's own.
+    expect(
+      events.flatMap((event) => (event.type === 'exec' && event.call ? [String(event.call.argv[1])] : [])),
+    ).toContain('its');
+  });
+
+  test("other arguments leave the red zone of the parent's stack, too, also when the program is not there", async () => {
+    const argv = [Buffer.from('name'), Buffer.alloc(5000, 'x')];
+    for (const path of ['/bin/false', '/nonexistent']) {
+      const { output } = await observe([redZone, path], {
+        onExec: (stop) => (stop.sequence === 0 ? letGo() : { action: 'continue', argv }),
+      });
+      expect(output).toBe((await natively([redZone, path])).output);
+    }
+  });
+
+  test('programs can be named that are asked about, and others are not', async () => {
+    const { stops } = await observe(['sh', '-c', '/bin/echo; /bin/true; /bin/false/x'], {
+      onExec: letGo,
+      execPaths: ['/bin/echo', '/bin/false'],
+    });
+    expect(stops.map((stop) => String(stop.path))).toEqual(['/bin/echo', '/bin/false/x']);
+  });
+
   test('a chain of interpreters is one exec, and none of it runs when that is redirected', async () => {
     const whole = await observe([first], { onExec: letGo });
     expect(whole.output).toBe((await natively([first])).output);
