@@ -38,10 +38,19 @@ static void report_phase(const char *name, double started) {
 
 /* ---- steps ---- */
 
-static int judge(const char *path, const struct outcome *outcome) {
+/* What a step that is no file set is called in reports, and how it fails. */
+static const struct {
+  const char *name, *failure;
+} programs[] = {
+    [STEP_SCRIPT] = {"script", "SCRIPT_FAILED"},
+    [STEP_TRIGGERS] = {"triggers", "SCRIPT_FAILED"},
+    [STEP_ACTION] = {"action", "ACTION_FAILED"},
+};
+
+static int judge(enum step_kind kind, const char *path, const struct outcome *outcome) {
   if (outcome->stopped) return fail("INTERRUPTED", "", "stopped");
-  if (outcome->timed_out) return fail("SCRIPT_FAILED", path, "did not end in time");
-  if (outcome->exit_status != 0) return fail("SCRIPT_FAILED", path, "exit status %d", outcome->exit_status);
+  if (outcome->timed_out) return fail(programs[kind].failure, path, "did not end in time");
+  if (outcome->exit_status != 0) return fail(programs[kind].failure, path, "exit status %d", outcome->exit_status);
   return 0;
 }
 
@@ -54,8 +63,7 @@ static int run_triggers(unsigned timeout, struct outcome *outcome) {
   return database_lock_take() < 0 ? -1 : result;
 }
 
-static int run_program(const struct stream *stream, uint32_t number, unsigned timeout, unsigned *scripts) {
-  const struct step *step = &stream->steps[number];
+static int run_program(const struct step *step, unsigned timeout, unsigned *scripts) {
   bool triggers = step->kind == STEP_TRIGGERS;
   struct outcome outcome = {0};
   double started = clock_seconds();
@@ -63,14 +71,14 @@ static int run_program(const struct stream *stream, uint32_t number, unsigned ti
   int result = 0;
   if (needed) {
     (*scripts)++;
-    result = journal_write("script %u", number);
+    result = journal_write("script %u", step->number);
     if (result == 0)
       result = triggers ? run_triggers(timeout, &outcome) : script_run(&step->script, timeout, &outcome);
-    if (result == 0) result = judge(triggers ? "/usr/bin/dpkg" : step->script.path, &outcome);
+    if (result == 0) result = judge(step->kind, triggers ? "/usr/bin/dpkg" : step->script.path, &outcome);
   }
   report_begin("step");
-  report_integer("step", number);
-  report_text("kind", triggers ? "triggers" : "script", triggers ? 8 : 6);
+  report_integer("step", step->number);
+  report_text("kind", programs[step->kind].name, strlen(programs[step->kind].name));
   report_number("seconds", clock_seconds() - started);
   report_text("status", result == 0 ? needed ? "ok" : "skipped" : "failed", result == 0 ? needed ? 2 : 7 : 6);
   report_integer("exit", outcome.exit_status);
@@ -85,7 +93,7 @@ static int run_files(const struct stream *stream, uint32_t number) {
   double started = clock_seconds();
   int result = files_apply(stream, number, &kept, &overwrote) < 0 ? -1 : locks_renew();
   report_begin("step");
-  report_integer("step", number);
+  report_integer("step", stream->steps[number].number);
   report_text("kind", "files", 5);
   report_number("seconds", clock_seconds() - started);
   report_text("status", result == 0 ? "ok" : "failed", result == 0 ? 2 : 6);
@@ -119,7 +127,8 @@ static int lay_ready(const struct stream *stream) {
 static int run_steps(const struct stream *stream, unsigned timeout, unsigned *scripts) {
   for (uint32_t s = 0; s < stream->step_count; s++) {
     if (stop_requested()) return fail("INTERRUPTED", "", "stopped");
-    int result = stream->steps[s].kind == STEP_FILES ? run_files(stream, s) : run_program(stream, s, timeout, scripts);
+    const struct step *step = &stream->steps[s];
+    int result = step->kind == STEP_FILES ? run_files(stream, s) : run_program(step, timeout, scripts);
     if (result < 0) return -1;
   }
   return 0;

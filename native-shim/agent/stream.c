@@ -181,6 +181,8 @@ static bool count_records(const struct stream *stream, size_t counts[RECORD_END 
   return false;
 }
 
+static bool runs_program(enum step_kind kind) { return kind == STEP_SCRIPT || kind == STEP_ACTION; }
+
 /* How many records of each kind there are is known: each goes to the next free element of its array. */
 static bool decode(struct stream *stream, struct change *changes, const struct extent *contents) {
   struct cursor records = {(const uint8_t *)stream->raw + STREAM_HEADER_SIZE,
@@ -195,7 +197,7 @@ static bool decode(struct stream *stream, struct change *changes, const struct e
     if (!of_step && kind < last) return false;
     if (of_step) {
       expected--;
-      if ((kind == RECORD_SCRIPT) != (step->kind == STEP_SCRIPT)) return false;
+      if ((kind == RECORD_SCRIPT) != runs_program(step->kind)) return false;
     } else {
       last = kind;
     }
@@ -209,10 +211,11 @@ static bool decode(struct stream *stream, struct change *changes, const struct e
     } else if (kind == RECORD_STEP) {
       step = &stream->steps[stream->step_count++];
       step->kind = take_u32(&body);
+      step->number = take_u32(&body);
       expected = take_u32(&body);
       step->changes = changes;
-      if (step->kind < STEP_FILES || step->kind > STEP_TRIGGERS) return false;
-      if (step->kind != STEP_FILES && expected != (step->kind == STEP_SCRIPT)) return false;
+      if (step->kind < STEP_FILES || step->kind > STEP_ACTION) return false;
+      if (step->kind != STEP_FILES && expected != runs_program(step->kind)) return false;
     } else if (kind == RECORD_SCRIPT) {
       take_script(&body, &step->script);
     } else if (kind != RECORD_END) {

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define STREAM_MAGIC "OUAplay\n"
-#define STREAM_VERSION 1
+#define STREAM_VERSION 2
 #define STREAM_HEADER_SIZE 64
 #define STREAM_RECORDS_MAX (512u << 20)
 #define DIGEST_SIZE 32
@@ -38,7 +38,7 @@ enum record_kind {
   RECORD_END = 8,
 };
 
-enum step_kind { STEP_FILES = 1, STEP_SCRIPT = 2, STEP_TRIGGERS = 3 };
+enum step_kind { STEP_FILES = 1, STEP_SCRIPT = 2, STEP_TRIGGERS = 3, STEP_ACTION = 4 };
 
 struct bytes {
   const char *data; /* NUL-terminated */
@@ -97,6 +97,7 @@ struct script {
 
 struct step {
   enum step_kind kind;
+  uint32_t number; /* in the plan, whose steps that were over with the planning are left out here */
   uint32_t change_count;
   struct change *changes;
   struct script script;

@@ -4,7 +4,7 @@ import { cutOffError, endError, parseAgentLine, type AgentEnd, type AgentEvent }
 
 export interface ScriptResult {
   readonly step: number;
-  readonly kind: 'script' | 'triggers';
+  readonly kind: 'script' | 'action' | 'triggers';
   readonly seconds: number;
   readonly skipped: boolean;
   /** The last 64 KiB of what it said. */

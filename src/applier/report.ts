@@ -22,7 +22,7 @@ const agentEvent = z.union([
   z.object({
     event: z.literal('step'),
     step: z.number().int().nonnegative(),
-    kind: z.enum(['script', 'triggers']),
+    kind: z.enum(['script', 'action', 'triggers']),
     seconds,
     status: z.enum(['ok', 'skipped', 'failed']),
     exit: z.number().int(),

@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { ContentId, FileChange, FileType, Precondition, ScriptCall } from '../plan/model.js';
+import type { ContentId, FileChange, FileType, Precondition, ScriptCall, Step } from '../plan/model.js';
 import type { PlanReader } from '../plan/reader.js';
 
 /** `st_mode` bits of each type: stat(2), `S_IFMT`. */
@@ -13,6 +13,9 @@ const typeBits: Record<FileType, number> = {
   block: 0o060000,
 };
 
+/** A program that the agent runs. */
+type Program = Pick<ScriptCall, 'path' | 'argv' | 'environment' | 'cwd'>;
+
 /** As `enum record_kind` and `enum step_kind` in native-shim/agent/stream.h, where the format is described. */
 const record = {
   identity: 1,
@@ -24,14 +27,15 @@ const record = {
   script: 7,
   end: 8,
 } as const;
-const stepKind = { files: 1, script: 2, triggers: 3 } as const;
+const stepKind = { files: 1, script: 2, triggers: 3, action: 4 } as const;
 
 const magic = Buffer.from('OUAplay\n');
-const streamVersion = 1;
+const streamVersion = 2;
 const headerSize = 64;
 
 /** What a laid out stream amounts to. */
 export interface StreamLayout {
+  /** Of the plan, those too that are over with the planning. */
   readonly steps: number;
   /** Size of the file. */
   readonly bytes: number;
@@ -58,13 +62,7 @@ export function writeStream(plan: PlanReader, path: string): StreamLayout {
   for (const [at, precondition] of plan.preconditions())
     records.add(record.precondition, (body) => addPrecondition(body, at, precondition));
   let steps = 0;
-  for (const step of plan.steps()) {
-    const count = step.kind === 'files' ? step.changes.length : Number(step.kind === 'script');
-    records.add(record.step, (body) => body.u32(stepKind[step.kind]).u32(count));
-    if (step.kind === 'files') for (const change of step.changes) addChange(records, change, contents);
-    if (step.kind === 'script') records.add(record.script, (body) => addScript(body, step.call));
-    steps += 1;
-  }
+  for (const step of plan.steps()) addStep(records, steps++, step, contents);
   records.add(record.end, (body) => body);
   const body = records.finish();
   const bytes = headerSize + body.length + contents.size;
@@ -89,6 +87,23 @@ function writeFile(path: string, head: Buffer, body: Buffer, contents: ContentLa
 function header(digest: string, recordsSize: number, fileSize: number): Buffer {
   const body = new BodyWriter().u32(streamVersion).u32(0).u64(recordsSize).u64(fileSize);
   return Buffer.concat([magic, ...body.parts, Buffer.from(digest, 'hex')]);
+}
+
+function addStep(records: RecordWriter, number: number, step: Step, contents: ContentLayout): void {
+  const begin = (count: number) =>
+    records.add(record.step, (body) => body.u32(stepKind[step.kind]).u32(number).u32(count));
+  const run = ({ path, argv, environment, cwd }: Program, sha256: string) => {
+    begin(1);
+    records.add(record.script, (body) =>
+      body.bytes(path).bytes(Buffer.from(sha256, 'hex')).bytes(cwd).list(argv).list(environment),
+    );
+  };
+  if (step.kind === 'files') {
+    begin(step.changes.length);
+    for (const change of step.changes) addChange(records, change, contents);
+  } else if (step.kind === 'action') run(step.action, step.action.sha256);
+  else if (step.kind === 'triggers') begin(0);
+  else if (step.call.runs === 'replay') run(step.call, step.call.content);
 }
 
 function addPrecondition(body: BodyWriter, path: Buffer, precondition: Precondition): BodyWriter {
@@ -129,15 +144,6 @@ function addChange(records: RecordWriter, change: FileChange, contents: ContentL
       return body;
     });
   }
-}
-
-function addScript(body: BodyWriter, call: ScriptCall): BodyWriter {
-  return body
-    .bytes(call.path)
-    .bytes(Buffer.from(call.content, 'hex'))
-    .bytes(call.cwd)
-    .list(call.argv)
-    .list(call.environment);
 }
 
 /** Gives each content its place behind the records, once. */

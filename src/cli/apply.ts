@@ -71,6 +71,7 @@ function printResult(result: ApplyResult): void {
     [
       ['steps', result.steps],
       ['scripts', ran.filter(({ kind }) => kind === 'script').length],
+      ['live actions', ran.filter(({ kind }) => kind === 'action').length],
       ['online', `${result.onlineSeconds.toFixed(1)} s`],
       ['in all', `${result.totalSeconds.toFixed(1)} s`],
       ...result.kept.map((path): [string, string] => ['kept, not empty', path]),

@@ -3,6 +3,7 @@ import { OuaError } from '../base/errors.js';
 import { profileCacheFolder } from '../kernel/profile-cache.js';
 import { readProfile, shippedProfiles } from '../kernel/profile.js';
 import { diskFormats, type DiskFormat } from '../disk/image.js';
+import { scriptPolicies, type ScriptPolicy } from '../plan/model.js';
 import { planUpdate } from '../planner/plan.js';
 import type { Command, CommonArguments } from './command.js';
 import { memoryFormatHelp, memoryHelp } from './memory-option.js';
@@ -20,6 +21,7 @@ interface PlanArguments extends CommonArguments {
   readonly backing: string[];
   readonly timeout: number | undefined;
   readonly audit: boolean;
+  readonly policy: ScriptPolicy;
 }
 
 export const planCommand: Command<PlanArguments> = {
@@ -67,6 +69,13 @@ export const planCommand: Command<PlanArguments> = {
         describe: 'a file that the disk image is based on; may be given again, others are refused',
       })
       .option('timeout', { type: 'number', describe: 'seconds that each command may take (default: 3600)' })
+      .option('policy', {
+        choices: scriptPolicies,
+        default: 'split' as const,
+        describe:
+          'split: maintainer scripts run now, and what they do to the running system at the replay; ' +
+          'defer: all of each script runs at the replay',
+      })
       .option('audit', {
         type: 'boolean',
         default: false,
@@ -105,10 +114,12 @@ export const planCommand: Command<PlanArguments> = {
         commands,
         timeout: args.timeout,
         audit: args.audit,
+        policy: args.policy,
         signal,
         onEvent: (event) => {
           if (event.type === 'phase') phase(event.phase);
           else if (event.type === 'output') detail(event.text);
+          else if (event.type === 'again') detail(`Beginning again: ${event.reason}`);
         },
       }),
     );
@@ -120,6 +131,7 @@ export const planCommand: Command<PlanArguments> = {
           ['plan', result.plan],
           ['packages', result.packages.length],
           ['scripts', result.scripts],
+          ['live actions', result.actions],
           ['steps', result.steps],
           ['offline', `${result.seconds.toFixed(1)} s`],
         ],

@@ -3,7 +3,7 @@ import { auditKinds, type AuditKind } from '../plan/audit-event.js';
 import { PlanReader } from '../plan/reader.js';
 import { auditRows } from '../report/audit.js';
 import { signalName } from '../report/signals.js';
-import { fileRows, scriptRows, stepRows, summary, text } from '../report/summary.js';
+import { actionRows, fileRows, scriptRows, stepRows, summary, text } from '../report/summary.js';
 import type { Command, CommonArguments } from './command.js';
 import { printJson, printTable, printText } from './output.js';
 
@@ -12,6 +12,7 @@ interface ShowArguments extends CommonArguments {
   readonly packages?: boolean;
   readonly steps?: boolean;
   readonly scripts?: boolean;
+  readonly actions?: boolean;
   readonly files?: boolean;
   readonly proc?: boolean;
   readonly signals?: boolean;
@@ -54,14 +55,23 @@ const views = {
     rows: (plan) => scriptRows(plan.steps()),
     print: (plan) =>
       printTable(
-        ['STEP', 'PACKAGE', 'SCRIPT', 'ARGUMENTS', 'PATH'],
+        ['STEP', 'PACKAGE', 'SCRIPT', 'ARGUMENTS', 'RUNS'],
         scriptRows(plan.steps()).map((row) => [
           row.step,
           row.package,
           row.kind,
           row.argv.slice(1).join(' '),
-          row.path,
+          row.reason === undefined ? row.runs : `${row.runs}: ${row.reason}`,
         ]),
+      ),
+  },
+  actions: {
+    describe: 'what the replay does to the running system, and which script asked for it',
+    rows: (plan) => actionRows(plan.steps()),
+    print: (plan) =>
+      printTable(
+        ['STEP', 'SCRIPT', 'ACTION'],
+        actionRows(plan.steps()).map((row) => [row.step, row.script ?? '-', row.argv.join(' ')]),
       ),
   },
   files: {
@@ -205,7 +215,8 @@ function printSummary(plan: PlanReader): void {
       ],
       ['policy', `${policy}, order ${order}`],
       ['steps', counts.steps],
-      ['scripts', counts.scripts],
+      ['scripts', `${counts.scripts}, of which ${counts.replayed} run at the replay`],
+      ['live actions', counts.actions],
       ...(counts.signals > 0 ? [['signals', `${counts.signals} to processes of the guest, kept back`]] : []),
       ['files', `${counts.put} put, ${counts.link} linked, ${counts.remove} removed (${counts.bytes} bytes)`],
     ],

@@ -27,7 +27,9 @@ export interface GuestIdentity {
 }
 
 export type ChangeOrder = 'log' | 'phases';
-export type ScriptPolicy = 'defer' | 'split';
+/** What becomes of maintainer scripts: all run at the replay, or offline but for what they do to the running system. */
+export const scriptPolicies = ['defer', 'split'] as const;
+export type ScriptPolicy = (typeof scriptPolicies)[number];
 
 export interface PlanHeader {
   readonly guest: GuestIdentity;
@@ -119,12 +121,41 @@ export interface ScriptCall {
   readonly cwd: Buffer;
   /** Index into the commands. */
   readonly command: number;
+  /**
+   * `offline`: it ran when the plan was made, what it did is in the steps that follow, and the replay does not run it.
+   * `replay`: it runs at the replay, and only then.
+   */
+  readonly runs: 'offline' | 'replay';
+  /** Policy `split`: why it runs at the replay after all. */
+  readonly reason?: string;
+}
+
+/**
+ * Something that a program does to the running system. Offline it was kept from running, or ran without a system to
+ * reach, and its caller was told that it has succeeded; at the replay it runs in the guest.
+ */
+export interface LiveAction {
+  /** The row of the table of live actions by which it is one. */
+  readonly rule: string;
+  /** The program's file, without symbolic links in its path. */
+  readonly path: Buffer;
+  /** SHA-256 of the program as it was then, 32 bytes in hex. */
+  readonly sha256: string;
+  readonly argv: readonly Buffer[];
+  /** `NAME=value`, as given to execve. */
+  readonly environment: readonly Buffer[];
+  readonly cwd: Buffer;
+  /** Index into the commands. */
+  readonly command: number;
+  /** Step of the script call that it belongs to; undefined: no script's, a hook of the package manager's. */
+  readonly script: number | undefined;
 }
 
 /** One entry of the log at replay, numbered from 0 without gaps. */
 export type Step =
   | { readonly kind: 'files'; readonly changes: readonly FileChange[] }
   | { readonly kind: 'script'; readonly call: ScriptCall }
+  | { readonly kind: 'action'; readonly action: LiveAction }
   /** `dpkg --triggers-only --pending`: work that deferred scripts queue for other packages. */
   | { readonly kind: 'triggers' };
 

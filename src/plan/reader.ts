@@ -12,6 +12,7 @@ import type {
   FileChange,
   FileState,
   GuestSignal,
+  LiveAction,
   Note,
   PackageChange,
   PlanHeader,
@@ -122,6 +123,7 @@ export class PlanReader implements Disposable {
     for (const { number, kind } of this.#all(rows.step, 'SELECT * FROM step ORDER BY number')) {
       if (kind === 'files') yield { kind, changes: this.#changes(number) };
       else if (kind === 'script') yield { kind, call: this.#scriptCall(number) };
+      else if (kind === 'action') yield { kind, action: this.#liveAction(number) };
       else yield { kind };
     }
   }
@@ -269,6 +271,23 @@ export class PlanReader implements Disposable {
       environment: this.#buffers('script_environment', 'step', step),
       cwd: row.cwd,
       command: row.command,
+      runs: row.runs,
+      ...(row.reason !== null && { reason: row.reason }),
+    };
+  }
+
+  #liveAction(step: number): LiveAction {
+    const row = this.#all(rows.liveAction, 'SELECT * FROM live_action WHERE step = ?', step)[0];
+    if (!row) throw damaged(this.#path, `step ${step} has no action`);
+    return {
+      rule: row.rule,
+      path: row.path,
+      sha256: row.sha256.toString('hex'),
+      argv: this.#buffers('action_argument', 'step', step),
+      environment: this.#buffers('action_environment', 'step', step),
+      cwd: row.cwd,
+      command: row.command,
+      script: row.script ?? undefined,
     };
   }
 

@@ -72,7 +72,7 @@ export const tables = {
   ) STRICT`,
   step: `CREATE TABLE step (
     number INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('files', 'script', 'triggers'))
+    kind TEXT NOT NULL CHECK (kind IN ('files', 'script', 'action', 'triggers'))
   ) STRICT`,
   file_change: `CREATE TABLE file_change (
     step INTEGER NOT NULL REFERENCES step,
@@ -113,7 +113,9 @@ export const tables = {
     path BLOB NOT NULL,
     content INTEGER NOT NULL REFERENCES content,
     cwd BLOB NOT NULL,
-    command INTEGER NOT NULL REFERENCES command
+    command INTEGER NOT NULL REFERENCES command,
+    runs TEXT NOT NULL CHECK (runs IN ('offline', 'replay')),
+    reason TEXT
   ) STRICT`,
   script_argument: `CREATE TABLE script_argument (
     step INTEGER NOT NULL REFERENCES script_call,
@@ -123,6 +125,27 @@ export const tables = {
   ) STRICT, WITHOUT ROWID`,
   script_environment: `CREATE TABLE script_environment (
     step INTEGER NOT NULL REFERENCES script_call,
+    position INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (step, position)
+  ) STRICT, WITHOUT ROWID`,
+  live_action: `CREATE TABLE live_action (
+    step INTEGER PRIMARY KEY REFERENCES step,
+    rule TEXT NOT NULL,
+    path BLOB NOT NULL CHECK (substr(path, 1, 1) = x'2f'),
+    sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+    cwd BLOB NOT NULL,
+    command INTEGER NOT NULL REFERENCES command,
+    script INTEGER REFERENCES script_call
+  ) STRICT`,
+  action_argument: `CREATE TABLE action_argument (
+    step INTEGER NOT NULL REFERENCES live_action,
+    position INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (step, position)
+  ) STRICT, WITHOUT ROWID`,
+  action_environment: `CREATE TABLE action_environment (
+    step INTEGER NOT NULL REFERENCES live_action,
     position INTEGER NOT NULL,
     value BLOB NOT NULL,
     PRIMARY KEY (step, position)
@@ -233,7 +256,7 @@ export const rows = {
   }),
   content: z.object({ id: int, sha256: bytes, size: int }),
   contentChunk: z.object({ encoding: z.enum(['plain', 'zlib']), bytes }),
-  step: z.object({ number: int, kind: z.enum(['files', 'script', 'triggers']) }),
+  step: z.object({ number: int, kind: z.enum(['files', 'script', 'action', 'triggers']) }),
   fileChange: z.discriminatedUnion('action', [
     z.object({
       action: z.literal('put'),
@@ -262,6 +285,16 @@ export const rows = {
     sha256: bytes,
     cwd: bytes,
     command: int,
+    runs: z.enum(['offline', 'replay']),
+    reason: text.nullable(),
+  }),
+  liveAction: z.object({
+    rule: text,
+    path: bytes,
+    sha256: bytes,
+    cwd: bytes,
+    command: int,
+    script: int.nullable(),
   }),
   precondition: z.discriminatedUnion('type', [
     z.object({ path: bytes, type: z.literal('absent') }),

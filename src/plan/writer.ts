@@ -13,6 +13,7 @@ import type {
   Execution,
   FileChange,
   GuestSignal,
+  LiveAction,
   Note,
   PackageChange,
   PlanHeader,
@@ -156,6 +157,7 @@ export class PlanWriter implements AsyncDisposable {
     this.#insert('step', { number, kind: step.kind });
     if (step.kind === 'files') step.changes.forEach((change, at) => this.#change(number, at, change));
     if (step.kind === 'script') this.#scriptCall(number, step.call);
+    if (step.kind === 'action') this.#liveAction(number, step.action);
     return number;
   }
 
@@ -313,9 +315,25 @@ export class PlanWriter implements AsyncDisposable {
       content: this.#contentNumber(call.content),
       cwd: call.cwd,
       command: call.command,
+      runs: call.runs,
+      reason: call.reason ?? null,
     });
     this.#insertList('script_argument', 'step', step, call.argv);
     this.#insertList('script_environment', 'step', step, call.environment);
+  }
+
+  #liveAction(step: number, action: LiveAction): void {
+    this.#insert('live_action', {
+      step,
+      rule: action.rule,
+      path: action.path,
+      sha256: Buffer.from(action.sha256, 'hex'),
+      cwd: action.cwd,
+      command: action.command,
+      script: action.script ?? null,
+    });
+    this.#insertList('action_argument', 'step', step, action.argv);
+    this.#insertList('action_environment', 'step', step, action.environment);
   }
 
   #contentNumber(id: ContentId): number {

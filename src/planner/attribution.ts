@@ -3,36 +3,25 @@ import { posix } from 'node:path';
 import type { CallEvent } from '../tracer/call-event.js';
 import type { ExecCall, TraceEvent } from '../tracer/tracer.js';
 import { DpkgWork } from './dpkg-work.js';
-import type { MaintainerScript } from './maintainer-scripts.js';
-
-/** A script call of the plan that runs, or its stand-in. */
-export interface RunningScript extends MaintainerScript {
-  /** Its step. */
-  readonly step: number;
-}
+import { RunningScripts, type RunningScript } from './running-scripts.js';
 
 export interface Owner {
   readonly step?: number;
   readonly package?: string;
 }
 
-/** What a process works for; its children work for the same. */
-interface Context {
-  readonly script?: RunningScript;
-  readonly dpkg?: DpkgWork;
-}
-
 /** latin1 keeps every byte of a name that is not UTF-8. */
 const text = (name: Buffer): string => name.toString('latin1');
-const nobody: Context = {};
 
 /**
- * Follows the tree of processes. What runs below a maintainer script belongs to that script and its package; what
- * dpkg itself does, and the helpers that it starts, to the package that dpkg works on, as far as that shows
- * (`DpkgWork`). Anything else belongs to neither: a guess that looks right would be worse than none.
+ * What runs below a maintainer script belongs to that script and its package; what dpkg itself does, and the helpers
+ * that it starts, to the package that dpkg works on, as far as that shows (`DpkgWork`). Anything else belongs to
+ * neither: a guess that looks right would be worse than none.
  */
 export class Attribution {
-  readonly #contexts = new Map<number, Context>();
+  readonly #scripts = new RunningScripts();
+  /** Processes of dpkg's, outside of scripts. */
+  readonly #dpkg = new Set<number>();
   readonly #work: DpkgWork;
 
   constructor(work: DpkgWork = new DpkgWork()) {
@@ -41,39 +30,39 @@ export class Attribution {
 
   /** Takes note of births, deaths and new programs. `script`: what an exec runs. */
   follow(event: TraceEvent, script?: RunningScript): void {
-    if (event.type === 'exit') this.#contexts.delete(event.pid);
-    else if (event.type === 'fork' && !event.thread) this.#contexts.set(event.child, this.#of(event.pid));
-    else if (event.type === 'exec' && event.call)
-      this.#contexts.set(event.pid, this.#afterExec(this.#of(event.pid), event.call, script));
+    this.#scripts.follow(event, script);
+    if (event.type === 'exit') this.#dpkg.delete(event.pid);
+    else if (event.type === 'fork' && !event.thread && this.#dpkg.has(event.pid)) this.#dpkg.add(event.child);
+    else if (event.type === 'exec' && event.call) this.#runs(event.pid, event.call, script);
   }
 
   /** Whose an exec is, once it was followed. */
   ofExec(pid: number): Owner {
-    const { script, dpkg } = this.#of(pid);
-    return script ? { step: script.step, package: script.package } : known(dpkg?.current);
+    return this.#ofScript(pid) ?? known(this.#dpkg.has(pid) ? this.#work.current : undefined);
   }
 
   ofCall(event: CallEvent): Owner {
-    const { script, dpkg } = this.#of(event.pid);
-    return script ? { step: script.step, package: script.package } : known(dpkg?.ownerOf(event));
+    return (
+      this.#ofScript(event.pid) ?? known(this.#dpkg.has(event.pid) ? this.#work.ownerOf(event) : undefined)
+    );
   }
 
-  #of(pid: number): Context {
-    return this.#contexts.get(pid) ?? nobody;
+  #ofScript(pid: number): Owner | undefined {
+    const script = this.#scripts.of(pid);
+    return script && { step: script.step, package: script.package };
   }
 
-  #afterExec(context: Context, call: ExecCall, script: RunningScript | undefined): Context {
+  #runs(pid: number, call: ExecCall, script: RunningScript | undefined): void {
     const argv = call.argv.map(text);
-    if (script) {
-      context.dpkg?.runs(script, argv);
-      return { script };
-    }
-    // What a script starts, dpkg too, is the script's.
-    if (context.script) return context;
     const program = posix.basename(text(call.absolutePath));
-    if (program === 'dpkg') return { dpkg: this.#work.begin() };
-    if (program === 'dpkg-deb') context.dpkg?.opens(argv);
-    return context;
+    if (script) {
+      if (this.#dpkg.delete(pid)) this.#work.runs(script, argv);
+    } else if (this.#scripts.of(pid)) {
+      // What a script starts, dpkg too, is the script's.
+    } else if (program === 'dpkg') {
+      this.#dpkg.add(pid);
+      this.#work.begin();
+    } else if (program === 'dpkg-deb' && this.#dpkg.has(pid)) this.#work.opens(argv);
   }
 }
 

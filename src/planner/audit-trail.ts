@@ -4,8 +4,9 @@ import type { PlanWriter } from '../plan/writer.js';
 import type { CallEvent } from '../tracer/call-event.js';
 import type { SocketAddress } from '../tracer/sockaddr.js';
 import type { TraceEvent } from '../tracer/tracer.js';
-import { Attribution, type Owner, type RunningScript } from './attribution.js';
+import { Attribution, type Owner } from './attribution.js';
 import { DpkgWork } from './dpkg-work.js';
+import type { RunningScript } from './running-scripts.js';
 
 /** Writes the full event record of a plan, each event with its script and package. */
 export class AuditTrail {

@@ -8,12 +8,13 @@ import { requireHost } from '../base/host.js';
 import { version } from '../base/installation.js';
 import { ResourceStack } from '../base/resources.js';
 import type { DiskFormat } from '../disk/image.js';
-import { openDisk } from '../disk/open.js';
+import { openDisk, type Disk } from '../disk/open.js';
 import { guestAnswers } from '../emulate/guest-calls.js';
 import { openGuest } from '../guest/open.js';
 import type { Profile } from '../kernel/profile.js';
 import { openMemory } from '../memory/open.js';
-import type { PackageChange } from '../plan/model.js';
+import type { Guest } from '../guest/guest.js';
+import type { PackageChange, ScriptPolicy } from '../plan/model.js';
 import { PlanWriter } from '../plan/writer.js';
 import { stubPath } from '../sandbox/sandbox.js';
 import { ChangeCollector } from '../shadow/fs/collector.js';
@@ -27,16 +28,21 @@ import type { PlannerListener } from './events.js';
 import { installedFiles } from './installed-files.js';
 import { requireNoDpkgLock, requireQuietDpkg } from './guest-state.js';
 import { guestIdentity } from './identity.js';
+import { LiveCalls } from './live/live-calls.js';
 import { memoryFilesNote } from './memory-files.js';
 import { Recorder } from './recorder.js';
 import { runCommand, type CommandEnd } from './run-command.js';
 import { requireSameMachine } from './same-machine.js';
 import { UnwrittenData } from './unwritten-data.js';
+import { UpdateLog } from './update-log.js';
+import { WholeScripts } from './whole-scripts.js';
 
 /** A status database of a very full system is some 20 MiB. */
 const maximumStatus = 256 << 20;
 /** Seconds. */
 const defaultTimeout = 3600;
+/** How often planning may begin again; each time at least one more script is replayed whole. */
+const maximumAttempts = 100;
 
 export interface PlanOptions {
   /** Disk image, raw or qcow2. Read only. */
@@ -54,6 +60,8 @@ export interface PlanOptions {
   readonly backing?: readonly string[] | undefined;
   /** Seconds that each command may take. Default: an hour. */
   readonly timeout?: number | undefined;
+  /** Default: `split`. */
+  readonly policy?: ScriptPolicy | undefined;
   /** Whether the plan gets a full event record: what was done to which files, by whom and for which package. Default: no. */
   readonly audit?: boolean | undefined;
   readonly profile?: Profile | undefined;
@@ -70,6 +78,8 @@ export interface PlanResult {
   readonly plan: string;
   readonly packages: readonly PackageChange[];
   readonly scripts: number;
+  /** What the replay does to the running system besides scripts that it runs. */
+  readonly actions: number;
   readonly steps: number;
   /** Wall-clock seconds of all of it. */
   readonly seconds: number;
@@ -119,6 +129,28 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
     }),
   );
 
+  const whole = new WholeScripts();
+  for (let attempt = 1; ; attempt++) {
+    const known = whole.size;
+    try {
+      const result = await attemptPlan(options, { guest, disk, whole });
+      return { ...result, seconds: (performance.now() - started) / 1000 };
+    } catch (error) {
+      if (whole.size === known || attempt === maximumAttempts || signal?.aborted) throw error;
+      emit({ type: 'again', reason: error instanceof OuaError ? error.message : String(error) });
+    }
+  }
+}
+
+/** Plans once, from the guest's own state on. */
+async function attemptPlan(
+  options: PlanOptions,
+  { guest, disk, whole }: { readonly guest: Guest; readonly disk: Disk; readonly whole: WholeScripts },
+): Promise<Omit<PlanResult, 'seconds'>> {
+  const { policy = 'split', signal } = options;
+  const emit = options.onEvent ?? (() => {});
+  const abortable = signal ? { signal } : {};
+  await using stack = new ResourceStack();
   emit({ type: 'phase', phase: 'shadow' });
   const shadow = stack.use(
     await openShadowFs({ disk, mounts: guest.mounts(), files: guest.files, ...abortable }),
@@ -133,7 +165,7 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   const writer = stack.use(
     PlanWriter.create(options.output, {
       guest: guestIdentity(guest, readInShadow(shadow.root, '/etc/machine-id', 64)),
-      policy: 'defer',
+      policy,
       order: 'log',
       audited,
       createdAt: new Date().toISOString(),
@@ -146,11 +178,14 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   const changes = new ChangeCollector(shadow);
   const installed = audited ? installedFiles(shadow.root, before) : undefined;
   const audit = installed && new AuditTrail(writer, (path) => installed.get(path));
-  const recorder = new Recorder({ writer, shadow, changes, stub: stubPath, onEvent: emit, audit });
+  const log = new UpdateLog({ writer, shadow, changes, onEvent: emit });
+  const live = policy === 'split' ? new LiveCalls(shadow.root) : undefined;
+  const recorder = new Recorder({ writer, log, stub: stubPath, onEvent: emit, live, whole, audit });
   const onLine = (text: string) => emit({ type: 'output', text });
   const timeout = options.timeout ?? defaultTimeout;
   const answers = guestAnswers(guest, (sent) => recorder.onSignal(sent));
-  const around = { guest, answers, shadow, proc, changes, onLine, audit: audited, timeout, signal };
+  const asks = { audit: audited, live: live !== undefined };
+  const around = { guest, answers, shadow, proc, changes, onLine, ...asks, timeout, signal };
 
   emit({ type: 'phase', phase: 'update' });
   for (const argv of options.commands) {
@@ -166,7 +201,7 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
 
   emit({ type: 'phase', phase: 'finish' });
   recorder.finish();
-  unwritten.requireTouched(recorder.touched);
+  unwritten.requireTouched(log.touched);
   const packages = packageChanges(before, installedPackages(shadow.root));
   writer.packages(packages);
   for (const read of proc.reads()) writer.procRead(read);
@@ -180,8 +215,8 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
     plan: options.output,
     packages,
     scripts: recorder.scripts,
-    steps: recorder.steps,
-    seconds: (performance.now() - started) / 1000,
+    actions: recorder.actions,
+    steps: log.steps,
   };
 }
 

@@ -1,15 +1,16 @@
-import { createHash } from 'node:crypto';
 import type { SentSignal } from '../emulate/guest-signals.js';
-import type { ContentId, ScriptCall, Step } from '../plan/model.js';
+import { OuaError } from '../base/errors.js';
+import type { ScriptCall } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
 import { initPath } from '../sandbox/sandbox.js';
-import type { ChangeCollector, Content } from '../shadow/fs/collector.js';
-import type { ShadowFs } from '../shadow/fs/open.js';
 import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
-import type { RunningScript } from './attribution.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
+import type { LiveActions, LiveCalls } from './live/live-calls.js';
 import { maintainerScript, type MaintainerScript } from './maintainer-scripts.js';
+import { RunningScripts, type RunningScript } from './running-scripts.js';
+import type { UpdateLog } from './update-log.js';
+import type { CalledScript, WholeScripts } from './whole-scripts.js';
 
 /** Far above any real maintainer script; dpkg itself reads them whole. */
 const maximumScriptSize = 16 << 20;
@@ -20,29 +21,40 @@ const text = (name: Buffer): string => name.toString('latin1');
 /** What a recorder writes to and reads from. */
 export interface RecorderParts {
   readonly writer: PlanWriter;
-  readonly shadow: Pick<ShadowFs, 'checkSpace'>;
-  readonly changes: ChangeCollector;
-  /** Path, in the sandbox, of the program that runs instead of a deferred script. */
+  readonly log: UpdateLog;
+  /** Path, in the sandbox, of the program that runs instead of another and says what it is told: native-shim/stub.c. */
   readonly stub: string;
   readonly onEvent: PlannerListener;
+  /** Policy `split`: what becomes of programs that may touch the running system. Without it every script is deferred. */
+  readonly live?: LiveCalls | undefined;
+  readonly whole: WholeScripts;
   /** Where the full event record goes, when one is wanted. */
   readonly audit?: AuditTrail | undefined;
 }
 
+/** Actions of a program that runs offline first: they come after what it does to files. */
+interface Pending {
+  readonly pid: number;
+  readonly record: () => void;
+  ended: boolean;
+}
+
 /**
- * Turns what the tracer sees into the log of the plan, in the one order in which it happened:
- * file changes up to a script call, the call, file changes up to the next one.
+ * Turns what the tracer sees into the log of the plan, in the one order in which it happened.
  *
- * This is policy `defer`: every maintainer script is recorded and redirected to a stub that exits 0.
+ * Policy `defer`: every maintainer script is recorded and redirected to a stub that exits 0. Policy `split`: scripts
+ * run, but for those that have to be replayed whole, and what they do to the running system is recorded.
  */
 export class Recorder {
   readonly #parts: RecorderParts;
+  readonly #running = new RunningScripts();
   #command = 0;
   #scripts = 0;
-  #steps = 0;
-  readonly #touched = new Set<string>();
+  #replayed = 0;
+  #actions = 0;
   /** Recorded script calls whose exec was not told yet, by its sequence. */
   readonly #recorded = new Map<number, RunningScript>();
+  readonly #pending: Pending[] = [];
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
@@ -53,26 +65,59 @@ export class Recorder {
     return this.#scripts;
   }
 
-  get steps(): number {
-    return this.#steps;
+  /** Live actions recorded so far. */
+  get actions(): number {
+    return this.#actions;
   }
 
-  /** Paths that the plan changes, one character a byte (latin1). */
-  get touched(): ReadonlySet<string> {
-    return this.#touched;
-  }
-
-  /** Handler for the tracer: called at each execve(2) in `scriptDirectories` while the caller stands still. */
+  /** Handler for the tracer: called at execve(2) of scripts and of what may touch the running system, while the caller stands still. */
   async onExec(stop: ExecStop): Promise<ExecDecision> {
+    await this.#settle(stop);
     const script = maintainerScript(text(stop.absolutePath), stop.environment);
-    if (!script || !(await this.#recordScript(script, stop))) return { action: 'continue' };
-    return { action: 'redirect', path: this.#parts.stub };
+    if (script) return this.#onScript(script, stop);
+    const running = this.#running.of(stop.pid);
+    const verdict = this.#parts.live?.decide(stop);
+    if (!verdict) return { action: 'continue' };
+    switch (verdict.kind) {
+      case 'files':
+        return { action: 'continue', ...(verdict.argv && { argv: verdict.argv }) };
+      case 'answer':
+        return this.#stub(verdict.status, verdict.output, verdict.errors);
+      case 'live':
+        await this.#collect(stop);
+        this.#append(verdict.actions, stop, running);
+        return this.#stub();
+      case 'both':
+        this.#parts.log.keepBack(verdict.secrets);
+        this.#pending.push({
+          pid: stop.pid,
+          record: () => this.#append(verdict.actions, stop, running),
+          ended: false,
+        });
+        return { action: 'continue', ...(verdict.argv && { argv: verdict.argv }) };
+      case 'whole':
+        // A hook of the package manager's has the sandbox to look at, and can do no harm.
+        if (running) this.#mustBeWhole(running, verdict.reason);
+        this.#parts.writer.note({
+          code: 'NOT_LIVE',
+          text: `${stop.argv.map(text).join(' ')}: ran offline only, and no script asked for it: ${verdict.reason}`,
+        });
+        return { action: 'continue' };
+    }
   }
 
   /** Listener for the tracer. A search of PATH attempts an execve in each directory: only what ran counts. */
   onTrace(event: TraceEvent): void {
-    const { audit, writer } = this.#parts;
-    audit?.onTrace(event, this.#command, this.#scriptOf(event));
+    const { audit, live, writer } = this.#parts;
+    const script = this.#scriptOf(event);
+    this.#running.follow(event, script);
+    audit?.onTrace(event, this.#command, script);
+    if (event.type === 'exit') for (const each of this.#pending) each.ended ||= each.pid === event.pid;
+    if (event.type === 'call' && event.kind === 'connect') {
+      const reached = live?.reached(event);
+      const running = this.#running.of(event.pid);
+      if (reached !== undefined && running) this.#mustBeWhole(running, reached);
+    }
     if (event.type !== 'exec' || !event.call || text(event.call.absolutePath) === initPath) return;
     const { pid, parent, redirected } = event;
     const { path, argv } = event.call;
@@ -90,10 +135,14 @@ export class Recorder {
   /** Listener for the answers from the guest. The replay does not send it: that is up to the scripts, which run then. */
   onSignal(sent: SentSignal): void {
     const { sender, signal, target } = sent;
-    this.#parts.audit?.onSignal(sent, this.#command);
-    this.#parts.writer.signal({
+    const { audit, live, log, writer } = this.#parts;
+    const running = this.#running.of(sender);
+    if (live && running)
+      this.#mustBeWhole(running, `signal ${signal} to ${target.comm} (process ${target.pid})`);
+    audit?.onSignal(sent, this.#command);
+    writer.signal({
       command: this.#command,
-      afterStep: this.#steps > 0 ? this.#steps - 1 : undefined,
+      afterStep: log.steps > 0 ? log.steps - 1 : undefined,
       pid: sender,
       signal,
       target: target.pid,
@@ -106,60 +155,89 @@ export class Recorder {
     this.#command = this.#parts.writer.beginCommand(argv);
   }
 
-  /** Ends the current command: what it changed since the last script call becomes a step. */
+  /** Ends the current command, of which nothing runs any more: what it changed since the last step becomes one. */
   async endCommand(exitStatus: number, seconds: number): Promise<void> {
-    await this.#collect();
+    for (const each of this.#pending) each.ended = true;
+    await this.#settle();
+    await this.#parts.log.collect();
     this.#parts.writer.endCommand(this.#command, exitStatus, seconds);
   }
 
-  /** Ends the log: what deferred scripts will have queued for other packages comes last. */
+  /** Ends the log: what scripts will have queued for other packages at the replay comes last. */
   finish(): void {
-    if (this.#scripts > 0) this.#step({ kind: 'triggers' });
+    if (this.#replayed > 0) this.#parts.log.append({ kind: 'triggers' });
   }
 
-  /** False when dpkg names a script that is not there: that call fails by itself, as it would in the guest. */
-  async #recordScript(script: MaintainerScript, stop: ExecStop): Promise<boolean> {
-    await stop.quiesce();
+  async #onScript(script: MaintainerScript, stop: ExecStop): Promise<ExecDecision> {
+    const { live, whole, log } = this.#parts;
+    const called: CalledScript = { ...script, args: stop.argv.slice(1).map(text) };
+    // debconf's frontend executes the script that has called it, confmodule(3).
+    const running = this.#running.of(stop.pid);
+    if (running && running.package === script.package && running.kind === script.kind)
+      return { action: 'continue' };
+    const reason = whole.reason(called);
+    const runs = live && reason === undefined ? 'offline' : 'replay';
+    if (runs === 'replay') await stop.quiesce();
     const program = stop.readProgram(maximumScriptSize);
-    if (!program) return false;
-    await this.#collect();
-    const content = await this.#store(program);
+    // One that is not there: that call fails by itself, as it would in the guest.
+    if (!program) return { action: 'continue' };
+    if (runs === 'replay') await log.collect();
+    const content = await log.store(program);
     const { path, argv, environment, cwd } = stop;
-    const call: ScriptCall = { ...script, path, content, argv, environment, cwd, command: this.#command };
-    const step = this.#step({ kind: 'script', call });
-    if (this.#parts.audit) this.#recorded.set(stop.sequence, { ...script, step });
+    const call: ScriptCall = {
+      ...script,
+      ...{ path, content, argv, environment, cwd, command: this.#command, runs },
+      ...(reason !== undefined && { reason }),
+    };
+    const step = log.append({ kind: 'script', call });
+    this.#recorded.set(stop.sequence, { ...called, step });
     this.#scripts++;
+    if (runs === 'replay') this.#replayed++;
     this.#parts.onEvent({ type: 'script', step, call });
-    return true;
+    return runs === 'replay' ? this.#stub() : { action: 'continue' };
   }
 
-  async #collect(): Promise<void> {
-    const { writer, shadow, changes: collector } = this.#parts;
-    shadow.checkSpace();
-    const store = (content: Content) => writer.putContent(content.id, content.read(), content.size);
-    const changes = await collector.collect(store);
-    if (changes.length === 0) return;
-    for (const change of changes) this.#touch(change.path);
-    const step = this.#step({ kind: 'files', changes });
-    this.#parts.onEvent({ type: 'files', step, changes });
+  /** Actions whose program has done its offline part by now. */
+  async #settle(stop?: ExecStop): Promise<void> {
+    const ended = this.#pending.filter((each) => each.ended);
+    if (ended.length === 0) return;
+    this.#pending.splice(0, Infinity, ...this.#pending.filter((each) => !each.ended));
+    await this.#collect(stop);
+    for (const each of ended) each.record();
   }
 
-  /** Notes what the guest must have at a path when the plan first changes it. */
-  #touch(path: Buffer): void {
-    const key = path.toString('latin1');
-    if (this.#touched.has(key)) return;
-    this.#touched.add(key);
-    this.#parts.writer.precondition(path, this.#parts.changes.lowerState(path));
+  async #collect(stop?: ExecStop): Promise<void> {
+    await stop?.quiesce();
+    await this.#parts.log.collect();
   }
 
-  #step(step: Step): number {
-    this.#steps++;
-    return this.#parts.writer.step(step);
+  #append(
+    { rule, path, sha256, argvs }: LiveActions,
+    { environment, cwd }: ExecStop,
+    running: RunningScript | undefined,
+  ): void {
+    for (const argv of argvs) {
+      const action = {
+        ...{ rule, path, sha256, argv, environment, cwd, command: this.#command },
+        script: running?.step,
+      };
+      const step = this.#parts.log.append({ kind: 'action', action });
+      this.#actions++;
+      this.#parts.onEvent({ type: 'action', step, action });
+    }
   }
 
-  async #store(bytes: Buffer): Promise<ContentId> {
-    const id = createHash('sha256').update(bytes).digest('hex');
-    await this.#parts.writer.putContent(id, bytes, bytes.length);
-    return id;
+  #stub(status = 0, output = '', errors = ''): ExecDecision {
+    const argv = ['stub', String(status), output, errors].map((word) => Buffer.from(word, 'latin1'));
+    return { action: 'redirect', path: this.#parts.stub, argv };
+  }
+
+  #mustBeWhole(script: RunningScript, reason: string): never {
+    this.#parts.whole.add(script, reason);
+    throw new OuaError(
+      'UPDATE_FAILED',
+      `${script.package}.${script.kind} cannot run offline: ${reason}`,
+      'plan with --policy defer',
+    );
   }
 }

@@ -8,6 +8,7 @@ import type { ShadowFs } from '../shadow/fs/open.js';
 import type { ShadowProc } from '../shadow/proc/mount.js';
 import { trace } from '../tracer/trace.js';
 import type { Leftover } from '../tracer/tracer.js';
+import { livePaths } from './live/table.js';
 import { scriptDirectories } from './maintainer-scripts.js';
 import { OutputTail } from './output-tail.js';
 import type { Recorder } from './recorder.js';
@@ -24,6 +25,8 @@ export interface Surroundings {
   readonly onLine: (line: string) => void;
   /** Whether a full event record is wanted. */
   readonly audit: boolean;
+  /** Whether programs that may touch the running system are asked about. */
+  readonly live: boolean;
   /** Seconds that a command may take. */
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
@@ -85,7 +88,8 @@ async function runTraced(
     stdio: ['ignore', output, output],
     ...answers,
     hiddenProc: hiddenProcPath,
-    execPaths: scriptDirectories,
+    execPaths: around.live ? [...scriptDirectories, ...livePaths] : scriptDirectories,
+    connects: around.live,
     onExec: (stop) => recorder.onExec(stop),
     onEvent: (event) => recorder.onTrace(event),
     audit: around.audit,

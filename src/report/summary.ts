@@ -38,6 +38,9 @@ export interface ScriptRow {
   readonly cwd: string;
   readonly content: string;
   readonly command: number;
+  readonly runs: ScriptCall['runs'];
+  /** Why it runs at the replay after all. */
+  readonly reason?: string;
 }
 
 export function scriptRows(steps: Iterable<Step>): ScriptRow[] {
@@ -54,10 +57,48 @@ export function scriptRows(steps: Iterable<Step>): ScriptRow[] {
             cwd: text(entry.call.cwd),
             content: entry.call.content,
             command: entry.call.command,
+            runs: entry.call.runs,
+            ...(entry.call.reason !== undefined && { reason: entry.call.reason }),
           },
         ]
       : [],
   );
+}
+
+/** One live action as the reports print it. */
+export interface ActionRow {
+  readonly step: number;
+  readonly rule: string;
+  readonly path: string;
+  readonly argv: readonly string[];
+  readonly environment: readonly string[];
+  readonly cwd: string;
+  readonly sha256: string;
+  readonly command: number;
+  /** `<package>.<kind>` of the script that does it, and its step. */
+  readonly script?: string;
+  readonly scriptStep?: number;
+}
+
+export function actionRows(steps: Iterable<Step>): ActionRow[] {
+  const scripts = new Map<number, string>();
+  const rows: ActionRow[] = [];
+  for (const [step, entry] of numbered(steps)) {
+    if (entry.kind === 'script') scripts.set(step, `${entry.call.package}.${entry.call.kind}`);
+    if (entry.kind !== 'action') continue;
+    const { script: scriptStep, path, argv, environment, cwd, ...rest } = entry.action;
+    const script = scriptStep === undefined ? undefined : scripts.get(scriptStep);
+    rows.push({
+      step,
+      ...rest,
+      path: text(path),
+      argv: argv.map(text),
+      environment: environment.map(text),
+      cwd: text(cwd),
+      ...(scriptStep !== undefined && script !== undefined && { script, scriptStep }),
+    });
+  }
+  return rows;
 }
 
 export interface FileRow {
@@ -113,8 +154,14 @@ function describe(step: Step): string {
       const counts = fileCounts([step]);
       return `${counts.put} put, ${counts.link} linked, ${counts.remove} removed, ${counts.bytes} bytes`;
     }
-    case 'script':
-      return [step.call.package, step.call.kind, ...step.call.argv.slice(1).map(text)].join(' ');
+    case 'script': {
+      const { package: name, kind, argv, runs } = step.call;
+      return [name, kind, ...argv.slice(1).map(text), ...(runs === 'offline' ? ['(done offline)'] : [])].join(
+        ' ',
+      );
+    }
+    case 'action':
+      return step.action.argv.map(text).join(' ');
     case 'triggers':
       return 'dpkg --triggers-only --pending';
   }
@@ -128,12 +175,21 @@ function* numbered(steps: Iterable<Step>): Generator<[number, Step]> {
 /** The head of a plan: what it is for, what it changes, how much. */
 export function summary(plan: PlanReader) {
   const files = fileCounts(plan.steps());
-  const scripts = scriptRows(plan.steps()).length;
+  const scripts = scriptRows(plan.steps());
+  const actions = actionRows(plan.steps()).length;
   return {
     ...plan.header,
     commands: plan.commands(),
     packages: plan.packages(),
-    counts: { ...files, scripts, signals: plan.signals().length, steps: [...plan.steps()].length },
+    counts: {
+      ...files,
+      scripts: scripts.length,
+      /** Of them, those that the replay runs. */
+      replayed: scripts.filter(({ runs }) => runs === 'replay').length,
+      actions,
+      signals: plan.signals().length,
+      steps: [...plan.steps()].length,
+    },
     notes: plan.notes(),
   };
 }

@@ -122,15 +122,18 @@ export const auditRows: readonly SyscallRow[] = [
   ...(['setxattrat', 'removexattrat'] as const).map((name) =>
     told(name, named, { kind: 'xattr', paths: [path(1, 0)], follows: true, atFlags: 2, text: 3 }),
   ),
-  told('connect', socket, { kind: 'connect', ...sockaddr }),
+  { ...told('connect', socket, { kind: 'connect', ...sockaddr }), feature: 'connect' },
   told('bind', socket, { kind: 'bind', ...sockaddr }),
   // linux/net.h: SYS_BIND and SYS_CONNECT.
   told('socketcall', `${socket}: bind(2)`, { kind: 'bind', ...sockaddr, words: true }, [
     { argument: 0, is: 'equal', value: 2, means: 'call is SYS_BIND' },
   ]),
-  told('socketcall', `${socket}: connect(2)`, { kind: 'connect', ...sockaddr, words: true }, [
-    { argument: 0, is: 'equal', value: 3, means: 'call is SYS_CONNECT' },
-  ]),
+  {
+    ...told('socketcall', `${socket}: connect(2)`, { kind: 'connect', ...sockaddr, words: true }, [
+      { argument: 0, is: 'equal', value: 3, means: 'call is SYS_CONNECT' },
+    ]),
+    feature: 'connect',
+  },
   told('kill', signalled, { kind: 'signal', deadly: true, numbers: { target: 0, signal: 1 } }, sent(1)),
   told('tkill', signalled, { kind: 'signal', deadly: true, numbers: { target: 0, signal: 1 } }, sent(1)),
   told('tgkill', signalled, { kind: 'signal', deadly: true, numbers: { target: 0, signal: 2 } }, sent(2)),

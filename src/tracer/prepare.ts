@@ -94,6 +94,7 @@ export function featuresOf(options: TraceOptions): ReadonlySet<Feature> {
   if (options.machine) features.add('machine');
   if (options.hiddenProc) features.add('hiddenProc');
   if (options.audit && options.onEvent) features.add('audit');
+  if ((options.audit || options.connects) && options.onEvent) features.add('connect');
   return features;
 }
 

@@ -36,6 +36,7 @@ export const features = {
   machine: 'in runs with `machine`',
   guest: 'in runs with `onCall`',
   hiddenProc: 'in runs with `hiddenProc`',
+  connect: 'in runs with `connects` or `audit`',
   audit: 'in runs with `audit`',
 } as const;
 export type Feature = keyof typeof features;

@@ -115,7 +115,7 @@ export type TraceEvent =
       readonly call: ExecCall;
     }
   | ({ readonly type: 'exit'; readonly pid: number } & Exit)
-  /** Told with `TraceOptions.audit`. */
+  /** Told with `TraceOptions.audit`, and connects with `connects`, too. */
   | CallEvent;
 
 /** What one of the command's standard streams is: a descriptor of ours, or a stream that output is copied to. */
@@ -183,6 +183,8 @@ export interface TraceOptions {
    * bind, every signal. Default: no, because each of these calls then stops twice.
    */
   readonly audit?: boolean;
+  /** Whether `onEvent` is told of each connect(2) without the rest of `audit`. Default: no. */
+  readonly connects?: boolean;
   /** Milliseconds that processes left behind by the main process get before they are killed. Default 500. */
   readonly grace?: number;
   readonly signal?: AbortSignal;

@@ -4,6 +4,7 @@ import type {
   FileChange,
   FileState,
   FileType,
+  LiveAction,
   Precondition,
   ScriptCall,
   Step,
@@ -63,9 +64,28 @@ export class PlanBuilder {
       environment: [Buffer.from('DPKG_MAINTSCRIPT_PACKAGE=app')],
       cwd: Buffer.from('/'),
       command: 0,
+      runs: 'replay',
       ...rest,
     };
     this.steps.push({ kind: 'script', call });
+    return this;
+  }
+
+  /** A live action of the guest's one program, which is the probe. */
+  action(args: readonly string[], rest: Partial<LiveAction> = {}): this {
+    const path = Buffer.from('/var/lib/dpkg/info/app.postinst');
+    const action: LiveAction = {
+      rule: 'probe',
+      path,
+      sha256: contentId(probe()),
+      argv: ['probe', ...args].map((value) => Buffer.from(value)),
+      environment: [],
+      cwd: Buffer.from('/'),
+      command: 0,
+      script: undefined,
+      ...rest,
+    };
+    this.steps.push({ kind: 'action', action });
     return this;
   }
 

@@ -62,10 +62,22 @@ function step(stored: readonly Buffer[], commands: number): fc.Arbitrary<Step> {
     environment: fc.array(bytes),
     cwd: bytes,
     command: fc.nat(commands - 1),
+    runs: fc.constantFrom('offline' as const, 'replay' as const),
+  });
+  const action = fc.record({
+    rule: fc.string(),
+    path,
+    sha256: fc.constantFrom(...stored.map(contentId)),
+    argv: fc.array(bytes),
+    environment: fc.array(bytes),
+    cwd: bytes,
+    command: fc.nat(commands - 1),
+    script: fc.constant(undefined),
   });
   return fc.oneof(
     fc.record({ kind: fc.constant('files' as const), changes: fc.array(change, { maxLength: 8 }) }),
     fc.record({ kind: fc.constant('script' as const), call }),
+    fc.record({ kind: fc.constant('action' as const), action }),
     fc.constant({ kind: 'triggers' as const }),
   );
 }
@@ -140,9 +152,9 @@ describe('a plan', () => {
     expect(reader.summary()).toEqual({
       commands: 2,
       packages: 3,
-      steps: 4,
+      steps: 6,
       changes: 8,
-      scripts: 1,
+      scripts: 2,
       preconditions: 3,
       executions: 2,
       contents: 3,

@@ -39,6 +39,7 @@ class Bench {
       kind,
       package: name,
       step: 7,
+      args: [word],
     });
   }
 

@@ -1,4 +1,4 @@
-import { fileCounts, fileRows, scriptRows, stepRows } from '../../src/report/summary.js';
+import { actionRows, fileCounts, fileRows, scriptRows, stepRows } from '../../src/report/summary.js';
 import type { Step } from '../../src/plan/model.js';
 
 const owner = { mode: 0o644, uid: 0, gid: 0, mtime: 'now', xattrs: [] } as const;
@@ -27,9 +27,37 @@ const steps: Step[] = [
       environment: [Buffer.from('A=b')],
       cwd: Buffer.from('/'),
       command: 0,
+      runs: 'replay',
     },
   },
   { kind: 'triggers' },
+  {
+    kind: 'script',
+    call: {
+      kind: 'prerm',
+      package: 'cron',
+      path: Buffer.from('/var/lib/dpkg/info/cron.prerm'),
+      content: 'e',
+      argv: ['/var/lib/dpkg/info/cron.prerm', 'remove'].map((word) => Buffer.from(word)),
+      environment: [],
+      cwd: Buffer.from('/'),
+      command: 0,
+      runs: 'offline',
+    },
+  },
+  {
+    kind: 'action',
+    action: {
+      rule: 'systemctl',
+      path: Buffer.from('/usr/bin/systemctl'),
+      sha256: 'f',
+      argv: ['systemctl', 'stop', 'cron.service'].map((word) => Buffer.from(word)),
+      environment: [Buffer.from('A=b')],
+      cwd: Buffer.from('/'),
+      command: 0,
+      script: 3,
+    },
+  },
 ];
 
 test('counts what is done to files', () => {
@@ -68,6 +96,25 @@ test('a script row has the step that it is, arguments and environment as text', 
       cwd: '/',
       content: 'd',
       command: 0,
+      runs: 'replay',
+    },
+    expect.objectContaining({ step: 3, package: 'cron', kind: 'prerm', runs: 'offline' }),
+  ]);
+});
+
+test('a row of a live action names the script that asked for it', () => {
+  expect(actionRows(steps)).toEqual([
+    {
+      step: 4,
+      rule: 'systemctl',
+      path: '/usr/bin/systemctl',
+      sha256: 'f',
+      argv: ['systemctl', 'stop', 'cron.service'],
+      environment: ['A=b'],
+      cwd: '/',
+      command: 0,
+      script: 'cron.prerm',
+      scriptStep: 3,
     },
   ]);
 });
@@ -77,5 +124,7 @@ test('every step is a line', () => {
     '2 put, 1 linked, 1 removed, 7 bytes',
     'nginx postinst configure ',
     'dpkg --triggers-only --pending',
+    'cron prerm remove (done offline)',
+    'systemctl stop cron.service',
   ]);
 });

@@ -11,6 +11,8 @@ import type { ShadowFs } from './open.js';
 /** A changed file's bytes. Valid until the sink that gets it returns. */
 export interface Content {
   readonly id: ContentId;
+  /** One of the file's names in the guest. */
+  readonly path: Buffer;
   /** Bytes. */
   readonly size: number;
   /** The bytes in pieces, each valid until the next one is asked for. */
@@ -81,9 +83,9 @@ export class ChangeCollector {
         await finder.collect(
           since,
           sink &&
-            ((inode, path) => {
+            ((inode, hostPath, path) => {
               const size = Number(inode.stat.size);
-              return sink({ id: inode.content(), size, read: () => readPieces(path, size) });
+              return sink({ id: inode.content(), path, size, read: () => readPieces(hostPath, size) });
             }),
         ),
       );

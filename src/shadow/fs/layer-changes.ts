@@ -14,8 +14,8 @@ export interface LayerChanges {
   readonly remove: FileChange[];
 }
 
-/** Called with each content of a changed file, while the file stands still. */
-export type FileSink = (inode: Inode, hostPath: Buffer) => Promise<void>;
+/** Called with each content of a changed file, while the file stands still. `path` is one of its names in the guest. */
+export type FileSink = (inode: Inode, hostPath: Buffer, path: Buffer) => Promise<void>;
 
 /**
  * Finds out what changed in one overlay, each time since the time before.
@@ -148,7 +148,9 @@ export class LayerChangeFinder {
     const put = async (path: LayerPath, inode: Inode) => {
       // Hashed now in any case: later the file may be another one.
       if (inode.type === 'file') inode.content();
-      if (inode.type === 'file' && sink) await sink(inode, this.#merged.hostPath(path));
+      const guestPath = toGuestPath(this.#layer, path);
+      if (inode.type === 'file' && sink && guestPath)
+        await sink(inode, this.#merged.hostPath(path), guestPath);
       inode.names.clear();
       this.known.put(path, inode);
       puts.push(...this.#change(path, { action: 'put', state: fileState(inode, this.#start) }));

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:os';
+import { resolveInShadow } from '../../shadow/fs/read.js';
+import type { CallEvent } from '../../tracer/call-event.js';
+import type { ExecStop } from '../../tracer/tracer.js';
+import { liveRule } from './table.js';
+import { Units } from './units.js';
+import type { Verdict } from './verdict.js';
+
+/** Far above any real program that acts on a running system. */
+const maximumProgram = 64 << 20;
+
+/** What runs in the guest at the replay: one program, several times perhaps. */
+export interface LiveActions {
+  /** The name of its row. */
+  readonly rule: string;
+  /** Without symbolic links. */
+  readonly path: Buffer;
+  readonly sha256: string;
+  readonly argvs: readonly (readonly Buffer[])[];
+}
+
+/** A verdict as the tracer and the plan take it: bytes, and what is needed to run it again. */
+export type LiveVerdict =
+  | { readonly kind: 'files'; readonly argv?: readonly Buffer[] }
+  | Extract<Verdict, { kind: 'answer' | 'whole' }>
+  | { readonly kind: 'live'; readonly actions: LiveActions }
+  | {
+      readonly kind: 'both';
+      readonly argv?: readonly Buffer[];
+      readonly actions: LiveActions;
+      readonly secrets: readonly string[];
+    };
+
+type ConnectEvent = Extract<CallEvent, { address: unknown }>;
+
+/** Sockets that programs try and do without: what they write there, or ask, is not part of an update. */
+const idleSockets = [
+  /^\/dev\/log$/,
+  /^(\/var)?\/run\/systemd\/(journal|userdb|notify)\b/,
+  /^(\/var)?\/run\/(nscd|setrans)\//,
+  /^\/run\/systemd\/resolve\//,
+];
+
+/** Tells what becomes of programs that may touch the running system, by the table and what is known of the guest. */
+export class LiveCalls {
+  readonly #root: string;
+  readonly #units: Units;
+
+  /** @param root the guest's `/` on the host, with its `/run` */
+  constructor(root: string) {
+    this.#root = root;
+    this.#units = new Units(root);
+  }
+
+  /** Undefined: nothing to be looked at. An action that is told is taken as done by later questions. */
+  decide(stop: ExecStop): LiveVerdict | undefined {
+    const rule = liveRule(stop.absolutePath.toString('latin1'));
+    // What a script does in a chroot of its own is about the files there: there is no manager.
+    if (!rule || stop.root.length > 1) return undefined;
+    const program = stop.readProgram(maximumProgram);
+    const path = program && resolveInShadow(this.#root, stop.absolutePath.toString('latin1'));
+    if (!program || !path) return undefined;
+    const given = stop.absolutePath.toString('latin1');
+    const argv = stop.argv.map((word) => word.toString('latin1'));
+    const name = given.slice(given.lastIndexOf('/') + 1);
+    const verdict = rule.decide({ name, path: given, argv }, this.#units);
+    const actions = (argvs: readonly (readonly string[])[]): LiveActions => ({
+      rule: rule.directory ?? name,
+      path,
+      sha256: createHash('sha256').update(program).digest('hex'),
+      argvs: argvs.map(words),
+    });
+    switch (verdict.kind) {
+      case 'files':
+        return { kind: 'files', ...(verdict.argv && { argv: words(verdict.argv) }) };
+      case 'live':
+        return { kind: 'live', actions: actions([argv]) };
+      case 'both':
+        return {
+          kind: 'both',
+          ...(verdict.argv && { argv: words(verdict.argv) }),
+          actions: actions(verdict.actions),
+          secrets: verdict.secrets ?? [],
+        };
+      case 'answer':
+      case 'whole':
+        return verdict;
+    }
+  }
+
+  /** Why a connection would have reached the running system; undefined: it would not. */
+  reached({ address, errno }: ConnectEvent): string | undefined {
+    if (address.family !== 'unix' || address.abstract || errno !== constants.errno.ECONNREFUSED)
+      return undefined;
+    const path = address.path.toString('latin1');
+    return idleSockets.some((idle) => idle.test(path)) ? undefined : `a connection to ${path}`;
+  }
+}
+
+const words = (argv: readonly string[]): Buffer[] => argv.map((word) => Buffer.from(word, 'latin1'));

@@ -1,0 +1,181 @@
+/** systemctl(1): what acts, what asks, what only works on files. As of systemd 252. */
+import { parseOptions, type CommandLine } from './options.js';
+import { isPattern } from './unit-files.js';
+import type { UnitState, Units } from './units.js';
+import { answer, files, live, whole, type ProgramCall, type Verdict } from './verdict.js';
+
+const valued = new Set([
+  ...['property', 'p', 'P', 'type', 't', 'state', 'root', 'image', 'host', 'H', 'machine', 'M'],
+  ...['signal', 's', 'kill-whom', 'kill-who', 'job-mode', 'lines', 'n', 'output', 'o', 'what', 'preset-mode'],
+  ...['message', 'boot-loader-entry', 'timestamp', 'check-inhibitors'],
+]);
+
+/** What a verb makes of its units; `same`: those that run go on, the others do not. */
+const actions: Readonly<Record<string, 'active' | 'inactive' | 'same'>> = {
+  start: 'active',
+  restart: 'active',
+  'reload-or-restart': 'active',
+  stop: 'inactive',
+  condstop: 'inactive',
+  reload: 'same',
+  'try-restart': 'same',
+  condrestart: 'same',
+  'try-reload-or-restart': 'same',
+  'force-reload': 'same',
+  condreload: 'same',
+};
+
+/** About the manager and not about units. */
+const managerActions = new Set([
+  'daemon-reload',
+  'daemon-reexec',
+  'import-environment',
+  'set-environment',
+  'unset-environment',
+]);
+
+/** Links and files below /etc/systemd, which it changes without a manager when it is given `--root`. */
+const fileChanges = new Set([
+  ...['enable', 'disable', 'reenable', 'preset', 'preset-all', 'mask', 'unmask', 'link', 'revert'],
+  ...['add-wants', 'add-requires', 'set-default'],
+]);
+const fileQueries = new Set(['is-enabled', 'list-unit-files', 'get-default']);
+
+export function systemctl(call: ProgramCall, units: Units): Verdict {
+  const line = parseOptions(call.argv, valued);
+  const { options, words } = line;
+  const [verb = 'list-units', ...names] = words;
+  if (['root', 'image', 'version', 'help', 'h', 'global'].some((name) => options.has(name))) return files();
+  if (options.has('user') || options.has('machine') || options.has('M'))
+    return whole("a user's or a container's systemd");
+  if (options.has('host') || options.has('H')) return whole("another machine's systemd");
+  if (managerActions.has(verb)) return live;
+  const becomes = actions[verb];
+  if (becomes) return act(verb, becomes, names, units);
+  if (fileChanges.has(verb)) return change(call, verb, line, units);
+  if (fileQueries.has(verb)) return files(withRoot(call.argv));
+  return queries[verb]?.(line, names, units) ?? whole(`systemctl ${verb}`);
+}
+
+function act(
+  verb: string,
+  becomes: 'active' | 'inactive' | 'same',
+  names: readonly string[],
+  units: Units,
+): Verdict {
+  for (const name of names.filter((each) => !isPattern(each))) {
+    const { file, active } = units.state(name);
+    if (file.state === 'masked' && becomes === 'active')
+      return answer(1, '', `Failed to ${verb} ${name}: Unit ${name} is masked.\n`);
+    if (file.state === 'missing' && !active)
+      return answer(
+        5,
+        '',
+        `Failed to ${verb} ${name}: Unit ${name} not ${becomes === 'inactive' ? 'loaded' : 'found'}.\n`,
+      );
+    if (verb === 'reload' && !active) return answer(1, '', `${name} is not active, cannot reload.\n`);
+  }
+  if (becomes !== 'same') units.became(becomes === 'active', names);
+  return live;
+}
+
+/** A manager that changes unit files for a caller reads them again afterwards. */
+function change({ argv }: ProgramCall, verb: string, { options, words }: CommandLine, units: Units): Verdict {
+  const [program = 'systemctl'] = argv;
+  if (options.has('runtime')) return whole(`systemctl --runtime ${verb}`);
+  const now =
+    options.has('now') && { enable: 'start', reenable: 'start', disable: 'stop', mask: 'stop' }[verb];
+  const names = words.slice(1);
+  if (now) units.became(now === 'start', names);
+  return {
+    kind: 'both',
+    argv: withRoot(argv),
+    actions: [
+      ...(options.has('no-reload') ? [] : [[program, 'daemon-reload']]),
+      ...(now ? [[program, now, '--', ...names]] : []),
+    ],
+  };
+}
+
+/** The same on the files of the tree: what a manager would say of them, when there were one. */
+function withRoot(argv: readonly string[]): string[] {
+  const [program = 'systemctl', ...rest] = argv;
+  return [program, '--root=/', ...rest.filter((word) => word !== '--now' && word !== '--system')];
+}
+
+type Query = (line: CommandLine, names: readonly string[], units: Units) => Verdict;
+
+/** systemctl(1), EXIT STATUS: 0 active, 3 not, 4 no such unit. */
+const activity: Query = ({ options }, names, units) => {
+  const found = names.flatMap((name) =>
+    isPattern(name) ? units.matching(name).map(() => true) : [units.state(name).active],
+  );
+  const quiet = options.has('quiet') || options.has('q');
+  const output = quiet ? '' : found.map((active) => (active ? 'active\n' : 'inactive\n')).join('');
+  return answer(found.some(Boolean) ? 0 : 3, output);
+};
+
+const status: Query = (_line, names, units) => {
+  if (names.length === 0) return whole('systemctl status of the whole system');
+  const found = names.map((name) => units.state(name));
+  const missing = found.filter(({ file, active }) => file.state === 'missing' && !active);
+  if (missing.length > 0)
+    return answer(4, '', missing.map(({ name }) => `Unit ${name} could not be found.\n`).join(''));
+  const text = found
+    .map(({ name, active }) => `* ${name}\n     Active: ${active ? 'active' : 'inactive (dead)'}\n`)
+    .join('\n');
+  return answer(found.every(({ active }) => active) ? 0 : 3, text);
+};
+
+/** Only what unit files and the activity tell for sure. */
+const properties: Readonly<Record<string, (state: UnitState, units: Units) => string>> = {
+  Id: ({ name }) => name,
+  ActiveState: ({ active }) => (active ? 'active' : 'inactive'),
+  LoadState: ({ file }) => ({ missing: 'not-found', masked: 'masked', loaded: 'loaded' })[file.state],
+  FragmentPath: ({ file }) => (file.state === 'loaded' && !generated(file.path) ? file.path : ''),
+  SourcePath: (state, units) => units.settings(state, 'Unit', 'SourcePath').at(-1) ?? '',
+  CanReload: (state, units) =>
+    units.settings(state, 'Service', 'ExecReload').length > 0 ||
+    units.settings(state, 'Service', 'Type').at(-1) === 'notify-reload'
+      ? 'yes'
+      : 'no',
+  Triggers: (state, units) =>
+    /\.(socket|timer|path)$/.test(state.name)
+      ? (['Socket', 'Timer', 'Path']
+          .flatMap((section) => units.settings(state, section, section === 'Socket' ? 'Service' : 'Unit'))
+          .at(-1) ?? state.name.replace(/\.[a-z]+$/, '.service'))
+      : '',
+};
+const generated = (path: string) => path.startsWith('/run/systemd/generator');
+
+const show: Query = ({ options }, names, units) => {
+  const given = options.get('property') ?? options.get('p') ?? options.get('P');
+  const wanted = given?.split(',').map((name) => [name, properties[name]] as const);
+  if (!wanted || names.length === 0 || names.some(isPattern)) return whole('systemctl show of everything');
+  const unknown = wanted.find(([, read]) => !read);
+  if (unknown) return whole(`systemctl show of ${unknown[0]}`);
+  const bare = options.has('value') || options.has('P');
+  const text = names.map((name) =>
+    wanted.map(([key, read]) => `${bare ? '' : `${key}=`}${read!(units.state(name), units)}\n`).join(''),
+  );
+  return answer(0, text.join('\n'));
+};
+
+/** Only by patterns: a whole list says more of each unit than is known. */
+const list: Query = ({ options }, names, units) => {
+  if (names.length === 0 || options.has('all') || options.has('a')) return whole('systemctl list-units');
+  const rows = names.flatMap((name) => units.matching(name)).map((name) => `${name} loaded active\n`);
+  return answer(0, rows.join(''));
+};
+
+const queries: Readonly<Record<string, Query>> = {
+  'is-active': activity,
+  status,
+  show,
+  'list-units': list,
+  // A system that was up when it was suspended, and that updates are brought to.
+  'is-system-running': (_line, _names, units) =>
+    units.state('default.target').active || units.state('multi-user.target').active
+      ? answer(0, 'running\n')
+      : whole('whether the system has started'),
+};

@@ -1,0 +1,117 @@
+/** Unit files of the guest: systemd.unit(5), UNIT FILE LOAD PATH. */
+import { posix } from 'node:path';
+import { namesInShadow, readInShadow, resolveInShadow } from '../../shadow/fs/read.js';
+
+/** Where the system manager looks, what comes first wins. */
+const unitDirectories = [
+  '/etc/systemd/system.control',
+  '/run/systemd/system.control',
+  '/run/systemd/transient',
+  '/run/systemd/generator.early',
+  '/etc/systemd/system',
+  '/etc/systemd/system.attached',
+  '/run/systemd/system',
+  '/run/systemd/system.attached',
+  '/run/systemd/generator',
+  '/usr/local/lib/systemd/system',
+  '/usr/lib/systemd/system',
+  '/lib/systemd/system',
+  '/run/systemd/generator.late',
+];
+
+const unitTypes = 'service|socket|device|mount|automount|swap|target|path|timer|slice|scope';
+const typed = new RegExp(`\\.(${unitTypes})$`);
+
+/** Far above any real unit file. */
+const maximumUnit = 1 << 20;
+
+/** Where a unit comes from. */
+export type UnitFile =
+  | { readonly state: 'missing' }
+  | { readonly state: 'masked' }
+  /** `name`: the unit's own name, which is another when it was asked for by an alias. */
+  | { readonly state: 'loaded'; readonly name: string; readonly path: string };
+
+/** A name as systemctl(1) completes it: without a type it is a service's; a path is a mount point's or a device's. */
+export function unitName(name: string): string {
+  return typed.test(name) ? name : `${name}.service`;
+}
+
+/** Whether a name is a pattern, which matches units that are loaded. */
+export const isPattern = (name: string): boolean => /[*?]/.test(name);
+
+/** `foo@.service` of `foo@bar.service`; undefined when it is no instance. */
+function templateOf(name: string): string | undefined {
+  const parts = /^([^@]+@)[^@]+(\.[a-z]+)$/.exec(name);
+  return parts ? `${parts[1]}${parts[2]}` : undefined;
+}
+
+/** Looks units up in a guest's tree as it is at that moment. */
+export class UnitFiles {
+  readonly #root: string;
+
+  /** @param root the guest's `/` on the host */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  find(name: string): UnitFile {
+    const found = this.#find(name);
+    const template = templateOf(name);
+    return found.state === 'missing' && template !== undefined ? this.#find(template, name) : found;
+  }
+
+  /** Values of a setting in a unit and its drop-ins, in order; an empty one has taken back those before it. */
+  settings(unit: UnitFile & { readonly state: 'loaded' }, section: string, key: string): string[] {
+    const values: string[] = [];
+    for (const path of [unit.path, ...this.#dropIns(unit.name)])
+      for (const value of settingsIn(this.#read(path), section, key)) {
+        if (value === '') values.length = 0;
+        else values.push(value);
+      }
+    return values;
+  }
+
+  #find(name: string, instance = name): UnitFile {
+    for (const directory of unitDirectories) {
+      if (!namesInShadow(this.#root, directory).includes(name)) continue;
+      const path = resolveInShadow(this.#root, `${directory}/${name}`)?.toString('latin1');
+      // A link to /dev/null, which a tree without its devices lacks, and an empty file mask a unit.
+      if (path === undefined || path === '/dev/null' || this.#read(path) === '') return { state: 'masked' };
+      const own = posix.basename(path);
+      return { state: 'loaded', path, name: own === name || !typed.test(own) ? instance : own };
+    }
+    return { state: 'missing' };
+  }
+
+  #dropIns(name: string): string[] {
+    const template = templateOf(name);
+    const names = template === undefined ? [name] : [template, name];
+    const found = new Map<string, string>();
+    // What comes first in the load path hides drop-ins of the same name.
+    for (const directory of [...unitDirectories].reverse())
+      for (const each of names)
+        for (const file of namesInShadow(this.#root, `${directory}/${each}.d`))
+          if (file.endsWith('.conf')) found.set(file, `${directory}/${each}.d/${file}`);
+    return [...found.keys()].sort().map((file) => found.get(file)!);
+  }
+
+  #read(path: string): string {
+    return readInShadow(this.#root, path, maximumUnit)?.toString('latin1') ?? '';
+  }
+}
+
+/** systemd.syntax(7): sections, `key=value`, a backslash at a line's end continues it, `#` and `;` begin comments. */
+function* settingsIn(text: string, section: string, key: string): Generator<string> {
+  let current = '';
+  for (const line of text
+    .replaceAll(/\\\n/g, ' ')
+    .split('\n')
+    .map((each) => each.trim())) {
+    if (line.startsWith('#') || line.startsWith(';')) continue;
+    const header = /^\[(.*)\]$/.exec(line);
+    if (header) current = header[1]!;
+    const setting = /^([^=]+?)\s*=\s*(.*)$/.exec(line);
+    if (setting?.[1] === key && current === section) yield setting[2]!;
+  }
+}

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import type { ContentId, Step } from '../plan/model.js';
+import type { PlanWriter } from '../plan/writer.js';
+import type { ChangeCollector } from '../shadow/fs/collector.js';
+import type { ShadowFs } from '../shadow/fs/open.js';
+import type { PlannerListener } from './events.js';
+
+/** What the log of an update is written to and read from. */
+export interface UpdateLogParts {
+  readonly writer: PlanWriter;
+  readonly shadow: Pick<ShadowFs, 'checkSpace'>;
+  readonly changes: ChangeCollector;
+  readonly onEvent: PlannerListener;
+}
+
+/** The log of a plan, in the one order in which things happened: what changed in files between two other steps is one step. */
+export class UpdateLog {
+  readonly #parts: UpdateLogParts;
+  readonly #touched = new Set<string>();
+  readonly #kept = new Set<string>();
+  #steps = 0;
+
+  constructor(parts: UpdateLogParts) {
+    this.#parts = parts;
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Paths that the plan changes, one character a byte (latin1). */
+  get touched(): ReadonlySet<string> {
+    return this.#touched;
+  }
+
+  /** What is at these paths (latin1) does not get into the plan from now on: the guest makes its own. */
+  keepBack(paths: readonly string[]): void {
+    for (const path of paths) this.#kept.add(path);
+  }
+
+  /** What has changed in files since the last time becomes a step. Nothing may write meanwhile. */
+  async collect(): Promise<void> {
+    const { writer, shadow, changes: collector } = this.#parts;
+    shadow.checkSpace();
+    const wanted = ({ path }: { readonly path: Buffer }) => !this.#kept.has(path.toString('latin1'));
+    const all = await collector.collect(async (content) => {
+      if (wanted(content)) await writer.putContent(content.id, content.read(), content.size);
+    });
+    const changes = all.filter(wanted);
+    if (changes.length === 0) return;
+    for (const change of changes) this.#touch(change.path);
+    const step = this.append({ kind: 'files', changes });
+    this.#parts.onEvent({ type: 'files', step, changes });
+  }
+
+  /** Adds a step that is no file set; returns its number. */
+  append(step: Step): number {
+    this.#steps++;
+    return this.#parts.writer.step(step);
+  }
+
+  async store(bytes: Buffer): Promise<ContentId> {
+    const id = createHash('sha256').update(bytes).digest('hex');
+    await this.#parts.writer.putContent(id, bytes, bytes.length);
+    return id;
+  }
+
+  /** Notes what the guest must have at a path when the plan first changes it. */
+  #touch(path: Buffer): void {
+    const key = path.toString('latin1');
+    if (this.#touched.has(key)) return;
+    this.#touched.add(key);
+    this.#parts.writer.precondition(path, this.#parts.changes.lowerState(path));
+  }
+}
