@@ -38,6 +38,7 @@ const debianPackages = {
   lz4: 'kernels may be',
   zstd: 'kernels and saves of libvirt may be',
   dwarves: 'pahole: type information of kernels that carry only DWARF',
+  'systemd-container': 'systemd-nspawn: guests of the oracle that are containers',
   strace: 'the benchmark measures itself by it',
   'util-linux': 'unshare, setpriv, blkid, taskset',
   lzop: 'compressed saves of libvirt may be',

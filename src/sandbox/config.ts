@@ -47,7 +47,8 @@ const capabilities = [
   'AUDIT_WRITE',
 ].map((name) => `CAP_${name}`);
 
-const environment: Readonly<Record<string, string>> = {
+/** What a command finds in its environment, whatever the caller's is. */
+export const sandboxEnvironment: Readonly<Record<string, string>> = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   HOME: '/root',
   LANG: 'C.UTF-8',
@@ -118,7 +119,7 @@ export function ociConfig(options: ConfigOptions): object {
       user: { uid: 0, gid: 0, umask: 0o022 },
       cwd: '/',
       args: options.command,
-      env: Object.entries({ ...environment, ...options.environment }).map(
+      env: Object.entries({ ...sandboxEnvironment, ...options.environment }).map(
         ([name, value]) => `${name}=${value}`,
       ),
       capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },

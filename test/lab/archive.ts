@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OuaError } from '../../src/base/errors.js';
 import { sha256OfFile } from './cache.js';
@@ -49,6 +49,13 @@ export function laterControl(text: string, togetherWith: ReadonlySet<string>) {
       togetherWith.has(other) ? `${other} (= ${laterVersion(exact)})` : relation,
     );
   return { name, version: laterVersion(version), text: later };
+}
+
+/** Moves the packages in a folder to another one of the same file system. */
+export async function movePackages(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const name of await readdir(from))
+    if (name.endsWith('.deb')) await rename(join(from, name), join(to, name));
 }
 
 /** Writes the `Packages` index of a flat archive (`deb file:FOLDER ./`) over all packages in `folder`. */
@@ -145,8 +152,17 @@ export class GuestApt {
    * Downloads what an installation of some packages in the tree would bring, without what is merely recommended,
    * and returns the folder with the files.
    */
-  async downloadAll(names: readonly string[]): Promise<string> {
-    await this.#run('apt-get', ['-y', '--download-only', '--no-install-recommends', 'install', ...names]);
+  downloadAll(names: readonly string[]): Promise<string> {
+    return this.#downloadFor(['install', ...names]);
+  }
+
+  /** Downloads what an upgrade of everything in the tree would bring, and returns the folder with the files. */
+  downloadUpgrades(): Promise<string> {
+    return this.#downloadFor(['dist-upgrade']);
+  }
+
+  async #downloadFor(command: readonly string[]): Promise<string> {
+    await this.#run('apt-get', ['-y', '--download-only', '--no-install-recommends', ...command]);
     return join(this.#scratch, 'cache/archives');
   }
 

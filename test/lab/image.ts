@@ -14,6 +14,7 @@ import {
   type ImagePlan,
   type Recipe,
 } from './recipe.js';
+import { fillArchive } from './sole-archive.js';
 import { tool } from './tools.js';
 
 const imageRecord = z.object({
@@ -115,8 +116,23 @@ async function bootstrap(plan: ImagePlan, tree: string, scratch: string, say: Sa
 
 /** Makes sure that the wanted upgrades exist, and returns what had to be made for it. */
 async function makeUpgrades(plan: ImagePlan, tree: string, scratch: string, say: Say): Promise<string[]> {
-  const sources = join(tree, 'etc/apt/sources.list.d/debian.sources');
-  const apt = await GuestApt.open(tree, join(scratch, 'apt'), sources, plan.mirrors.aptOptions);
+  const guestSources = join(tree, 'etc/apt/sources.list.d/debian.sources');
+  const sources = join(scratch, 'main.list');
+  await writeFile(sources, plan.buildSource + '\n');
+  const wish = plan.recipe.archive;
+  const apt = await GuestApt.open(
+    tree,
+    join(scratch, 'apt'),
+    // What is installed comes from the main archive: a package that shall be there a second time is of its version.
+    wish?.for === 'install' ? sources : guestSources,
+    plan.mirrors.aptOptions,
+  );
+  if (wish !== undefined) {
+    const repacked = await fillArchive(apt, tree, wish, say);
+    await rm(guestSources);
+    await tool('chroot', [tree, 'apt-get', 'update', '--error-on=any']);
+    return repacked;
+  }
   const wanted = new Map<string, string>();
   for (const name of [...plan.recipe.pending, ...plan.recipe.repacked]) {
     const candidate = await apt.candidate(name);

@@ -15,6 +15,20 @@ export interface Recipe {
   readonly pending: readonly string[];
   /** Packages that get an upgrade in the local archive in any case. */
   readonly repacked: readonly string[];
+  /** Makes the local archive the guest's only one, so that updates in it need no network. */
+  readonly archive?: ArchiveWish;
+  /** Packages of the base system that are purged again at the end. */
+  readonly without?: readonly string[];
+}
+
+/** What a guest's only archive holds. */
+export interface ArchiveWish {
+  /**
+   * `install`: some packages with all that they need, and those that the guest has in the version that it has.
+   * `upgrade`: a later version of each package, with all that this needs, and every upgrade that Debian has.
+   */
+  readonly for: 'install' | 'upgrade';
+  readonly packages: readonly string[];
 }
 
 export const defaultRecipe: Recipe = {
@@ -103,6 +117,7 @@ export function planImage(recipe: Recipe, mirrors: Mirrors): ImagePlan {
       'systemctl enable systemd-networkd.service',
       `systemctl disable ${unwantedUnits.join(' ')}`,
       'passwd --delete root',
+      ...(recipe.without?.length ? [`apt-get -y purge ${recipe.without.join(' ')}`] : []),
     ],
     diskMiB: 4096,
   };

@@ -16,6 +16,14 @@ export interface SuspendedGuest extends LabGuest {
 const NAME = 'guest';
 
 /**
+ * A suspended guest as its recipe makes it, without the files and processes that tests want in theirs. Kept and to
+ * be used like {@link suspendedGuest}.
+ */
+export function plainSuspendedGuest(options: UpOptions, say: Say): Promise<LabGuest> {
+  return keptGuest(options, false, say);
+}
+
+/**
  * A suspended guest of a recipe, ready to be read: never write to its files, {@link Lab.copy} it instead.
  * Made once and kept in the cache; the first time takes one to two minutes.
  */
@@ -23,6 +31,11 @@ export async function suspendedGuest(
   options: UpOptions = {},
   say: Say = () => undefined,
 ): Promise<SuspendedGuest> {
+  const guest = await keptGuest(options, true, say);
+  return { ...guest, inside: (name) => readFile(join(guest.folder, 'inside', `${name}.txt`), 'utf8') };
+}
+
+async function keptGuest(options: UpOptions, capture: boolean, say: Say): Promise<LabGuest> {
   const image = await ensureBaseImage({ ...defaultRecipe, ...options.recipe }, say);
   const machine = {
     name: NAME,
@@ -32,14 +45,14 @@ export async function suspendedGuest(
     rootUuid: image.rootUuid,
     forwardedPorts: options.forwardedPorts ?? [80],
   } as const;
-  const hash = recipeHash([image.hash, qemuArguments('', machine, false), settling, captureScript()]);
+  const made = [image.hash, qemuArguments('', machine, false), settling];
+  const hash = recipeHash(capture ? [...made, captureScript()] : made);
   const folder = await cached('suspended', hash, say, async (building) => {
     const lab = new Lab({ folder: building, say, tied: true });
     await lab.up(NAME, options);
-    await lab.suspend(NAME, { capture: true });
+    await lab.suspend(NAME, { capture });
   });
-  const guest = await new Lab({ folder }).get(NAME, 'suspended');
-  return { ...guest, inside: (name) => readFile(join(guest.folder, 'inside', `${name}.txt`), 'utf8') };
+  return await new Lab({ folder }).get(NAME, 'suspended');
 }
 
 /** A lab in a folder of its own, whose guests end with it, or with this process. */

@@ -1,7 +1,7 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ShadowFs } from '../../../src/shadow/fs/open.js';
-import { GuestApt, indexArchive } from '../../lab/archive.js';
+import { GuestApt, indexArchive, movePackages } from '../../lab/archive.js';
 import { cached, recipeHash, type Say } from '../../lab/cache.js';
 import { findMirrors } from '../../lab/mirrors.js';
 
@@ -28,9 +28,7 @@ export async function ensureArchive(
     await mkdir(scratch);
     const sources = join(shadow.root, 'etc/apt/sources.list.d/debian.sources');
     const apt = await GuestApt.open(shadow.root, scratch, sources, (await findMirrors()).aptOptions);
-    const downloads = await apt.downloadAll(names);
-    for (const name of await readdir(downloads))
-      if (name.endsWith('.deb')) await rename(join(downloads, name), join(building, name));
+    await movePackages(await apt.downloadAll(names), building);
     await rm(scratch, { recursive: true });
     await indexArchive(building);
   });

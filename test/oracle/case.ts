@@ -1,0 +1,144 @@
+import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OuaError } from '../../src/base/errors.js';
+import { ResourceStack } from '../../src/base/resources.js';
+import { sandboxEnvironment } from '../../src/sandbox/config.js';
+import type { Copy, Original } from './copy.js';
+import type { CaseResult } from './document.js';
+import type { Observation } from './item.js';
+import type { Judge } from './judge.js';
+import { observeLive, type CopyKind } from './live-state.js';
+import { observeTree } from './tree.js';
+import { planVariant, type Variant } from './variant.js';
+
+/** What an update does, and where it is tried. */
+export interface Update {
+  readonly package: string;
+  readonly operation: CaseResult['operation'];
+  readonly guest: CopyKind;
+  readonly command: readonly string[];
+}
+
+export interface CaseOptions {
+  readonly original: Original;
+  readonly judge: Judge;
+  /** An empty folder for plans. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+}
+
+/** How long jobs of a copy's systemd may take after the update: a hang guard. */
+const patienceMs = 300_000;
+
+/**
+ * Runs an update inside two copies of a guest, plans it in each way for that guest and applies the plan to a third
+ * copy, and compares. What goes wrong makes the case a failed one.
+ */
+export async function* runCase(
+  update: Update,
+  variants: readonly Variant[],
+  { original, judge, folder, signal }: CaseOptions,
+): AsyncGenerator<CaseResult> {
+  await using stack = new ResourceStack();
+  let started = performance.now();
+  const seconds = () => {
+    const spent = (performance.now() - started) / 1000;
+    started = performance.now();
+    return rounded(spent);
+  };
+  const about = { package: update.package, operation: update.operation, guest: update.guest };
+  const failed = (error: unknown): Pick<CaseResult, 'result' | 'differences' | 'error'> => {
+    if (signal.aborted || !(error instanceof OuaError)) throw error;
+    return { result: 'failed', differences: [], error: `${error.message} (${error.code})` };
+  };
+
+  let references: References;
+  try {
+    references = await runReferences(update, original, stack);
+  } catch (error) {
+    const result = failed(error);
+    for (const variant of variants)
+      yield { ...about, ...variant, ...result, unsteady: [], seconds: seconds() };
+    return;
+  }
+  const { first, second, referenceSeconds } = references;
+  const unsteady = [...judge.compareReferences(first, second)];
+  for (const variant of variants) {
+    const head = { ...about, ...variant, unsteady, referenceSeconds };
+    const plan = join(folder, 'plan');
+    let planSeconds: number | undefined;
+    try {
+      const planned = await planVariant(variant, original, update.command, plan, signal);
+      planSeconds = rounded(planned.seconds);
+      await using resources = new ResourceStack();
+      const { copy, seconds: applied } = await original.candidate(plan);
+      resources.use(copy);
+      const candidate = await observe(copy, update.guest);
+      const differences = [...judge.compareCandidate(first, second, candidate)];
+      yield {
+        ...head,
+        result: differences.length === 0 ? 'identical' : 'differs',
+        differences,
+        seconds: seconds(),
+        planSeconds,
+        applySeconds: rounded(applied),
+      };
+    } catch (error) {
+      yield { ...head, ...failed(error), seconds: seconds(), planSeconds };
+    } finally {
+      await rm(plan, { force: true });
+    }
+  }
+}
+
+interface References {
+  readonly first: Observation;
+  readonly second: Observation;
+  readonly referenceSeconds: number;
+}
+
+async function runReferences(update: Update, original: Original, stack: ResourceStack): Promise<References> {
+  const run = async () => {
+    const copy = stack.use(await original.reference());
+    const started = performance.now();
+    const { exitStatus, stdout, stderr } = await copy.run(update.command, sandboxEnvironment);
+    const referenceSeconds = rounded((performance.now() - started) / 1000);
+    if (exitStatus !== 0)
+      throw new OuaError(
+        'UPDATE_FAILED',
+        `inside the guest ${update.command.join(' ')} ended with status ${exitStatus}: ${lastWords(stdout + stderr)}`,
+        'see what apt says',
+      );
+    return { observation: await observe(copy, update.guest), referenceSeconds };
+  };
+  const { observation: first, referenceSeconds } = await run();
+  const { observation: second } = await run();
+  return { first, second, referenceSeconds };
+}
+
+/** Looks at the running system, ends it, and looks at its files. */
+async function observe(copy: Copy, kind: CopyKind): Promise<Observation> {
+  await settled(copy);
+  const live = await observeLive(copy, kind);
+  const root = await copy.end();
+  return new Map([...observeTree(root, copy.begun), ...live]);
+}
+
+/** Returns when systemd has done what the update asked of it. */
+async function settled(copy: Copy): Promise<void> {
+  for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(200)) {
+    const { exitStatus, stdout } = await copy.run(['/bin/systemctl', 'list-jobs', '--no-legend', '--plain']);
+    // It lists `No jobs running.` when there are none, whatever else is asked for.
+    if (exitStatus === 0 && !/^ *\d+ /m.test(stdout)) return;
+  }
+  throw new OuaError('HOST_FAILED', 'jobs of the guest do not end', 'look what its units wait for');
+}
+
+function lastWords(text: string): string {
+  return text.trim().split('\n').slice(-3).join(' / ');
+}
+
+function rounded(seconds: number): number {
+  return Number(seconds.toFixed(2));
+}

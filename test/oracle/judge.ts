@@ -1,0 +1,91 @@
+import { compareItems, describe, findDifferences, type Difference, type Found } from './differences.js';
+import type { Aspect, Item, Observation } from './item.js';
+import { normalisers, type Normaliser } from './normalisers.js';
+
+/** One row of the allow-list: what two runs of the same update inside the same guest do not agree on. */
+export interface AllowedDifference {
+  /** Paths: `*` is anything within a name, `**` anything at all. A directory's row says nothing of what is in it. */
+  readonly path: string;
+  readonly aspects: readonly Aspect[];
+  /** The contents must be the same after this; when it is left out, they are not compared. */
+  readonly same?: Normaliser;
+  readonly why: string;
+}
+
+/** The allow-list at work: it permits differences, and knows which rows the references gave reason for. */
+export class Judge {
+  readonly #rows: readonly { readonly row: AllowedDifference; readonly pattern: RegExp }[];
+  readonly #seen = new Set<AllowedDifference>();
+
+  constructor(rows: readonly AllowedDifference[]) {
+    this.#rows = rows.map((row) => ({ row, pattern: globPattern(row.path) }));
+  }
+
+  get size(): number {
+    return this.#rows.length;
+  }
+
+  /** Rows that no two references have differed in so far. */
+  get unseen(): AllowedDifference[] {
+    return this.#rows.map(({ row }) => row).filter((row) => !this.#seen.has(row));
+  }
+
+  /** Compares two references with each other. */
+  compareReferences(first: Observation, second: Observation): readonly Difference[] {
+    const unsteady: Difference[] = [];
+    for (const found of findDifferences(first, second)) {
+      for (const row of this.#rowsFor(found)) this.#seen.add(row);
+      if (!this.#permits(found)) unsteady.push(describe(found));
+    }
+    return unsteady;
+  }
+
+  /**
+   * Compares a candidate with two references. What it has as the second reference has it is right, too: that came of
+   * the same update inside.
+   */
+  compareCandidate(first: Observation, second: Observation, candidate: Observation): readonly Difference[] {
+    const differences: Difference[] = [];
+    for (const found of findDifferences(first, candidate))
+      for (const other of besides(found, second.get(found.path)))
+        if (!this.#permits(other)) differences.push(describe(other));
+    return differences;
+  }
+
+  #rowsFor({ path, aspect }: Found): AllowedDifference[] {
+    return this.#rows
+      .filter(({ row, pattern }) => row.aspects.includes(aspect) && pattern.test(path))
+      .map(({ row }) => row);
+  }
+
+  #permits(found: Found): boolean {
+    return this.#rowsFor(found).some(
+      ({ same }) => same === undefined || found.aspect !== 'content' || sameText(normalisers[same], found),
+    );
+  }
+}
+
+/** What is left of a difference from the first reference when the second one is looked at, too. */
+function besides(found: Found, second: Item | undefined): Found[] {
+  const { path, aspect, candidate } = found;
+  if (second === undefined || candidate === undefined) return second === candidate ? [] : [found];
+  // Only the first reference lacks it.
+  if (aspect === 'presence')
+    return found.reference === undefined ? [...compareItems(path, second, candidate)] : [found];
+  return second.aspect(aspect) === candidate.aspect(aspect) ? [] : [found];
+}
+
+function sameText(normalise: (text: string) => string, { reference, candidate }: Found): boolean {
+  const [a, b] = [reference?.text(), candidate?.text()];
+  return a !== undefined && b !== undefined && normalise(a) === normalise(b);
+}
+
+/** A pattern of the allow-list as a regular expression over whole paths. */
+export function globPattern(glob: string): RegExp {
+  const parts = glob
+    .split(/(\*\*|\*)/)
+    .map((part) =>
+      part === '**' ? '.*' : part === '*' ? '[^/]*' : part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'),
+    );
+  return new RegExp(`^${parts.join('')}$`, 's');
+}

@@ -1,0 +1,106 @@
+import { OuaError } from '../../src/base/errors.js';
+import type { Copy } from './copy.js';
+import { fact, type Item } from './item.js';
+
+export const guestKinds = ['root', 'vm'] as const;
+export type CopyKind = (typeof guestKinds)[number];
+
+/** Names and values in the output of a program. */
+type Parse = (output: string) => Iterable<readonly [name: string, value: string]>;
+
+interface Source {
+  /** A command for the guest's shell. */
+  readonly command: string;
+  readonly parse: Parse;
+  /** A container has the host's kernel: what is in that says nothing of a guest. */
+  readonly kinds: readonly CopyKind[];
+}
+
+const lines = (output: string) => output.split('\n').filter((line) => line !== '');
+/** The first so many words of a line are its name, the rest is its value. */
+const named =
+  (words: number): Parse =>
+  (output) =>
+    lines(output).map((line) => {
+      const fields = line.trim().split(/\s+/);
+      return [fields.slice(0, words).join(' '), fields.slice(words).join(' ')] as const;
+    });
+const whole: Parse = (output) => [['output', output]];
+const last: Parse = (output) =>
+  lines(output).map((line) => [line.slice(line.lastIndexOf(' ') + 1), line.slice(0, line.lastIndexOf(' '))]);
+
+const both = guestKinds;
+const status = '${binary:Package} ${Version} ${Status} ${Triggers-Pending} ${Triggers-Awaited}\\n';
+
+/**
+ * What is asked of a guest before it is ended, each as facts named `live:SOURCE/NAME`. A program that exits with
+ * something else than 0 may have said all the same what there is to say (`dpkg --verify` does).
+ */
+const sources: Readonly<Record<string, Source>> = {
+  audit: { command: 'dpkg --audit', parse: whole, kinds: both },
+  verify: { command: 'dpkg --verify', parse: last, kinds: both },
+  package: { command: `dpkg-query -W -f='${status}'`, parse: named(1), kinds: both },
+  diversion: { command: 'dpkg-divert --list', parse: last, kinds: both },
+  statoverride: { command: 'dpkg-statoverride --list', parse: last, kinds: both },
+  alternative: { command: 'update-alternatives --get-selections', parse: named(1), kinds: both },
+  user: { command: 'getent passwd', parse: (output) => colons(output), kinds: both },
+  group: { command: 'getent group', parse: (output) => colons(output), kinds: both },
+  'unit-file': {
+    command: 'systemctl list-unit-files --plain --no-legend --no-pager',
+    parse: named(1),
+    kinds: both,
+  },
+  unit: {
+    command: 'systemctl list-units --all --plain --no-legend --no-pager',
+    // load, active, sub; then comes a description
+    parse: (output) => lines(output).map((line) => unit(line.trim().split(/\s+/))),
+    kinds: both,
+  },
+  run: {
+    // What the lab itself has there is left out.
+    command:
+      "find /run -path /run/oracle -prune -o -path /run/host -prune -o -printf '/%P %y %m %U:%G %l\\n'",
+    parse: (output) =>
+      lines(output).map((line) => {
+        const [, path = '', rest = ''] = /^(.*?) (\S \d+ \d+:\d+ .*)$/.exec(line) ?? [];
+        return [path, rest] as const;
+      }),
+    kinds: both,
+  },
+  module: { command: 'cut -d " " -f 1 /proc/modules', parse: named(1), kinds: ['vm'] },
+  sysctl: {
+    command: 'sysctl -a 2>/dev/null',
+    parse: (output) => lines(output).map((line) => pair(line, ' = ')),
+    kinds: ['vm'],
+  },
+};
+
+function colons(output: string): (readonly [string, string])[] {
+  return lines(output).map((line) => pair(line, ':'));
+}
+
+function pair(line: string, separator: string): readonly [string, string] {
+  const at = line.indexOf(separator);
+  return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + separator.length)];
+}
+
+function unit([name = '', load = '', active = '', sub = '']: readonly string[]): readonly [string, string] {
+  return [name, `${load} ${active} ${sub}`];
+}
+
+const mark = '== oracle ==';
+
+/** Asks a copy everything at once. */
+export async function observeLive(copy: Copy, kind: CopyKind): Promise<[path: string, Item][]> {
+  const asked = Object.entries(sources).filter(([, { kinds }]) => kinds.includes(kind));
+  const script = asked.map(([, { command }]) => `${command}; echo '${mark}'`).join('\n');
+  const { stdout, stderr } = await copy.run(['/bin/sh', '-c', script]);
+  const outputs = stdout.split(`${mark}\n`);
+  if (outputs.length !== asked.length + 1)
+    throw new OuaError('HOST_FAILED', `the guest did not answer everything: ${stderr}`, 'look into it');
+  return asked.flatMap(([source, { parse }], index) =>
+    [...parse(outputs[index]!)].map(
+      ([name, value]) => [`live:${source}/${name.replace(/^\//, '')}`, fact(value)] as [string, Item],
+    ),
+  );
+}
