@@ -101,7 +101,7 @@ const parser = yargs(hideBin(process.argv))
         })
         .option('policy', {
           type: 'string',
-          default: 'defer',
+          default: 'split',
           describe: 'policies to plan with, with commas',
         })
         .option('order', { type: 'string', default: 'log', describe: 'orders to plan with, with commas' })

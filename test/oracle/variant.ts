@@ -16,11 +16,11 @@ export interface Variant {
 
 /** @throws OuaError `USAGE` when the planner has no such policy or order. */
 export function requireVariant({ policy, order }: Variant): void {
-  if (policy === 'defer' && order === 'log') return;
+  if (order === 'log') return;
   throw new OuaError(
     'USAGE',
     `the planner cannot plan with policy '${policy}' and order '${order}'`,
-    "it plans with policy 'defer' and order 'log'",
+    "it plans with order 'log'",
   );
 }
 
@@ -38,6 +38,7 @@ export function planVariant(
     memory: original.memory,
     output,
     commands: [command],
+    policy: variant.policy,
     profileDirectory: shippedProfiles,
     profileCache: profileCacheFolder(),
     signal,
