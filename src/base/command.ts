@@ -17,6 +17,7 @@ export const hostPrograms = {
   setpriv: 'util-linux',
   unshare: 'util-linux',
   mke2fs: 'e2fsprogs',
+  cp: 'coreutils',
 } as const;
 
 /** Programs that decompress, and their packages: only a memory image that is compressed so needs one. */

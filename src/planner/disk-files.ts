@@ -14,10 +14,10 @@ export class DiskFiles {
   readonly #trees: ReadonlyMap<Layer, HostTree>;
 
   constructor(layers: readonly Layer[], mounts: readonly Mount[]) {
-    this.#layers = layers;
+    this.#layers = layers.filter(({ onDisk }) => onDisk);
     // Of several mounts on one mount point the last one is what the guest sees.
     this.#mounts = new Map(mounts.map((mount) => [mount.mountPoint, mount]));
-    this.#trees = new Map(layers.map((layer) => [layer, new HostTree(layer.lower)]));
+    this.#trees = new Map(this.#layers.map((layer) => [layer, new HostTree(layer.lower)]));
   }
 
   /** The {@link fileKey} of what was at a path at the suspend; undefined: nothing was, or in memory only. */

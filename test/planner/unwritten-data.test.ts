@@ -17,7 +17,7 @@ beforeEach(() => {
   for (const path of ['var/lib/dpkg', 'var/lib/apt', 'etc/apt', 'srv'])
     mkdirSync(join(root, path), { recursive: true });
   // Nothing has changed yet: what the update sees is what the disk has.
-  const layer = { at: '/', root: '/', lower: root, merged: root, upper: root, limit: 1 << 20 };
+  const layer = { at: '/', onDisk: true, root: '/', lower: root, merged: root, upper: root, limit: 1 << 20 };
   disk = new DiskFiles([layer], [{ mountPoint: '/', device } as Mount]);
 });
 

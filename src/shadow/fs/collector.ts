@@ -28,10 +28,10 @@ const tick = 20_000_000n;
 const clockJump = 5_000_000n;
 
 /**
- * Collects what the update changes on the guest's disk-backed file systems, piece by piece: each collection
+ * Collects what the update changes on the guest's file systems, piece by piece: each collection
  * has what changed since the one before. A file that comes and goes between two does not appear.
  *
- * While it works, nothing may run in the shadow filesystem. What is in tmpfs mounts is not collected.
+ * While it works, nothing may run in the shadow filesystem.
  */
 export class ChangeCollector {
   readonly #layers: readonly Layer[];
@@ -62,7 +62,7 @@ export class ChangeCollector {
     return this.#collect(sink);
   }
 
-  /** What the guest has at `path`, which must be on one of its disk-backed file systems, before any change. */
+  /** What the guest has at `path`, which must be on one of the layers, before any change. */
   lowerState(path: Buffer): Precondition {
     const place = fromGuestPath(this.#layers, path);
     const inode = place && this.#finders.get(place.layer)!.known.lower(place.path);

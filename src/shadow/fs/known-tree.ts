@@ -58,14 +58,19 @@ export class KnownTree {
     );
   }
 
-  /** Everything that is below a directory. */
-  *below(directory: LayerPath): Generator<LayerPath> {
+  /** All names in a directory. */
+  names(directory: LayerPath): ReadonlySet<string> {
     const names = new Set(this.notedNames(directory));
     const shows = this.lowerShows(directory) && !this.#cut.has(directory);
     if (shows && this.#lower.lstat(directory)?.isDirectory())
       for (const name of this.#lower.names(directory))
         if (!this.#noted.has(joinPath(directory, name))) names.add(name);
-    for (const name of names) {
+    return names;
+  }
+
+  /** Everything that is below a directory. */
+  *below(directory: LayerPath): Generator<LayerPath> {
+    for (const name of this.names(directory)) {
       const path = joinPath(directory, name);
       yield path;
       if (this.get(path)?.type === 'directory') yield* this.below(path);

@@ -18,11 +18,12 @@ export interface LayerChanges {
 export type FileSink = (inode: Inode, hostPath: Buffer, path: Buffer) => Promise<void>;
 
 /**
- * Finds out what changed in one overlay, each time since the time before.
+ * Finds out what changed in one layer, each time since the time before.
  *
  * The upper layer only tells *where* to look: whatever has a new `st_ctime` there. What is there now is read
  * from the merged mount, so that overlayfs itself decodes its whiteouts, opaque directories, redirects and hard
- * links; what was there is in a KnownTree. The overlay must stand still during a collection.
+ * links; what was there is in a KnownTree. The layer must stand still during a collection. A copy of what was in
+ * memory has no whiteouts: what is gone from it is missing, and nothing else says so.
  */
 export class LayerChangeFinder {
   readonly known: KnownTree;
@@ -34,6 +35,7 @@ export class LayerChangeFinder {
   readonly #upperDirectories = new Map<LayerPath, bigint>();
   /** Names seen of merged inodes with several, by inode number. */
   readonly #twins = new Map<bigint, ReadonlySet<LayerPath>>();
+  #looked = false;
 
   /** @param start nanoseconds since the epoch: when the emulation began */
   constructor(layer: Layer, start: bigint) {
@@ -52,6 +54,7 @@ export class LayerChangeFinder {
     this.#upper.refresh();
     this.#merged.refresh();
     const current = this.#look(this.#candidates(since));
+    this.#looked = true;
     const clear = new Set<LayerPath>();
     const gone = new Set<LayerPath>();
     for (const [path, now] of current) {
@@ -81,7 +84,7 @@ export class LayerChangeFinder {
   #directory({ path, inode }: ScanEntry, found: Set<LayerPath>): void {
     if (this.#upperDirectories.get(path) === inode) return this.#vanished(path, found);
     this.#upperDirectories.set(path, inode);
-    if (this.#mergesWithLower(path)) return;
+    if (this.#layer.onDisk ? this.#mergesWithLower(path) : !this.#looked) return;
     // A directory that is new, or came from elsewhere with all that is in it: nothing below it can be inferred.
     this.known.cutOff(path);
     for (const below of this.known.below(path)) found.add(below);
@@ -103,10 +106,10 @@ export class LayerChangeFinder {
 
   /** What only the upper layer had leaves no whiteout behind. */
   #vanished(path: LayerPath, found: Set<LayerPath>): void {
-    const noted = this.known.notedNames(path);
-    if (noted.length === 0) return;
+    const known = [...(this.#layer.onDisk ? this.known.notedNames(path) : this.known.names(path))];
+    if (known.length === 0) return;
     const there = new Set(this.#upper.names(path));
-    for (const name of noted) if (!there.has(name)) found.add(path === '' ? name : `${path}/${name}`);
+    for (const name of known) if (!there.has(name)) found.add(path === '' ? name : `${path}/${name}`);
   }
 
   /** What is at each candidate now, with all other names of what has several, in the order of their paths. */

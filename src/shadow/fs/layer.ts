@@ -1,10 +1,16 @@
-/** One disk-backed file system of the shadow: an overlay. All but `at` and `root` are host paths. */
+/** One file system of the shadow. `lower`, `upper` and `merged` are host paths. */
 export interface Layer {
+  /**
+   * Whether it is on the guest's disk: then it is an overlay. Else the guest keeps it in memory, and it is two copies:
+   * `lower`, and one that changes, as `upper` and `merged` in one. (An overlay would take a character device 0:0, of
+   * which each systemd has one in `/run`, for a whiteout.)
+   */
+  readonly onDisk: boolean;
   /** Where it is mounted in the guest. */
   readonly at: string;
   /** The part of it that is mounted there, `/` for all of it. */
   readonly root: string;
-  /** The guest's disk, never written. */
+  /** What the guest had, never written. */
   readonly lower: string;
   /** What the update changed, in overlayfs's own notation. */
   readonly upper: string;

@@ -5,8 +5,6 @@ import { unmount } from '../../base/mounts.js';
 import { ResourceStack } from '../../base/resources.js';
 import type { GuestFiles, TreeEntry } from '../../guest/guest-files.js';
 import type { DeviceNumber } from '../../guest/guest.js';
-import { check, loadShim } from '../../native/shim.js';
-import { attach, setFlags } from './attach.js';
 import { copyTree, type CopyRoom } from './copy-tree.js';
 import { HostTree } from './host-tree.js';
 import type { MemoryMount } from './layout.js';
@@ -30,15 +28,24 @@ const memoryLimit = 512 * 2 ** 20;
 const maxNames = 1 << 18;
 const maxNamed = 100;
 
+/** What a mount shows: a part of a file system, `/` for all of it. */
+export interface MountedPart {
+  /** Where the file system is mounted on the host. */
+  readonly path: string;
+  readonly part: string;
+  readonly type: 'directory' | 'other';
+}
+
 /**
- * Puts file systems that the guest keeps in memory into the shadow: a tmpfs of ours for each, with the same files.
- * Several mounts of one file system show one.
+ * Copies file systems that the guest keeps in memory: a tmpfs of ours for each, with the same files, and a second one
+ * that stays so. Several mounts of one file system show one.
  */
 export class MemoryMounts implements AsyncDisposable {
   readonly #folder: string;
   readonly #files: GuestFiles | undefined;
   readonly #room: CopyRoom = { bytes: memoryLimit, names: maxNames };
   readonly #sources = new Map<string, string>();
+  readonly #untouched = new Map<string, string>();
   readonly #stack = new ResourceStack();
   readonly #leftOut: LeftOutFile[] = [];
   #leftOutCount = 0;
@@ -57,42 +64,44 @@ export class MemoryMounts implements AsyncDisposable {
     return { count: this.#leftOutCount, files: this.#leftOut };
   }
 
-  /**
-   * @param root host path of the guest's tree
-   * @param at where in it, when that is another place than in the guest
-   * @throws OuaError `GUEST_UNSUPPORTED` when there is too much to copy, `GUEST_INCONSISTENT`
-   */
-  async mount(root: string, mount: MemoryMount, at: string = mount.at): Promise<void> {
-    const key = `${mount.device.major}:${mount.device.minor}`;
-    let source = this.#sources.get(key) ?? (await this.#make(mount, true));
-    this.#sources.set(key, source);
-    let part = mount.root;
-    let type = typeOf(source, part);
-    if (type === undefined) {
-      // The part was removed since it was mounted, or left out.
-      this.#leaveOut(mount.at, 'what is mounted there was not found');
-      [source, part, type] = [await this.#make(mount, false), '/', 'directory'];
-    }
-    if (type === 'directory') check(`mkdir ${at}`, loadShim().oua_make_directory(root, at.slice(1)));
-    attach(source, part, root, at);
-    // A read-only one is filled first; the shadow's may be written to.
-    const flags = mount.flags.filter((flag) => flag !== 'ro');
-    if (flags.length > 0) await setFlags(root, at, flags);
+  /** The second copy of what {@link copy} has given, as the guest had it. */
+  untouched(path: string): string {
+    return this.#untouched.get(path)!;
   }
 
-  /** Ends the mounts that were copied into the tree; those in the tree stay. */
+  /** @throws OuaError `GUEST_UNSUPPORTED` when there is too much to copy, `GUEST_INCONSISTENT` */
+  async copy(mount: MemoryMount): Promise<MountedPart> {
+    const key = `${mount.device.major}:${mount.device.minor}`;
+    const path = this.#sources.get(key) ?? (await this.#make(mount, true));
+    this.#sources.set(key, path);
+    const part = mount.root;
+    const type = typeOf(path, part);
+    if (type !== undefined) return { path, part, type };
+    // The part was removed since it was mounted, or left out.
+    this.#leaveOut(mount.at, 'what is mounted there was not found');
+    return { path: await this.#make(mount, false), part: '/', type: 'directory' };
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack[Symbol.asyncDispose]();
   }
 
   /** Makes a tmpfs beside the tree: no name of the guest's is ever resolved by mount(8). */
   async #make(mount: MemoryMount, fill: boolean): Promise<string> {
+    const path = await this.#makeTmpfs(mount);
+    if (fill) this.#fill(path, mount);
+    const untouched = await this.#makeTmpfs(mount);
+    await runTool('cp', ['--archive', '--no-target-directory', path, untouched]);
+    this.#untouched.set(path, untouched);
+    return path;
+  }
+
+  async #makeTmpfs(mount: MemoryMount): Promise<string> {
     const path = join(this.#folder, `memory-${this.#made++}`);
     mkdirSync(path);
     const options = ['nodev', `size=${memoryLimit}`, ...mount.options];
     await runTool('mount', ['-i', '-t', 'tmpfs', '-o', options.join(','), 'tmpfs', path]);
     this.#stack.defer(() => unmount(path));
-    if (fill) this.#fill(path, mount);
     return path;
   }
 

@@ -1,18 +1,20 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, utimesSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { throwIfAborted } from '../../base/abort.js';
 import { runTool } from '../../base/command.js';
 import { unmount } from '../../base/mounts.js';
 import { ResourceStack } from '../../base/resources.js';
+import type { FileSystem } from '../../disk/filesystem.js';
 import type { Disk } from '../../disk/open.js';
 import type { GuestFiles } from '../../guest/guest-files.js';
 import type { Mount } from '../../guest/guest.js';
+import { check, loadShim } from '../../native/shim.js';
 import { attach, setFlags } from './attach.js';
 import type { Layer } from './layer.js';
 import { planLayout, type DiskMount } from './layout.js';
-import { MemoryMounts, type LeftOut } from './memory-mounts.js';
+import { MemoryMounts, type LeftOut, type MountedPart } from './memory-mounts.js';
 import { makeUpperStore, type UpperStore } from './upper.js';
 
 /** What the package manager gets as `/`: the guest's tree, writable, with nothing of it written to the disk. */
@@ -24,7 +26,7 @@ export interface ShadowFs extends AsyncDisposable {
   readonly root: string;
   /** UUID of the root file system. */
   readonly rootUuid: string | undefined;
-  /** The disk-backed file systems, `/` first. */
+  /** The file systems that changes are collected of: those of the disk, `/` first, and those in memory. */
   readonly layers: readonly Layer[];
   /** Host path of the guest's `/dev/shm`, which is not below `root`; undefined when it has none of its own. */
   readonly sharedMemory: string | undefined;
@@ -69,24 +71,33 @@ export async function openShadowFs(options: OpenShadowFsOptions): Promise<Shadow
   const root = join(folder, 'root');
   mkdirSync(root);
 
-  await using memory = new MemoryMounts(folder, options.files);
-  const layers = new Map<object, Layer>();
+  const memory = stack.use(new MemoryMounts(folder, options.files));
+  const disks = new DiskMounts(folder, stack, signal);
+  const layers = new Map<string, Layer>();
   for (const mount of [layout.root, ...layout.mounts]) {
     throwIfAborted(signal);
+    const { at, flags } = mount;
     if (mount.kind === 'memory') {
-      await memory.mount(root, mount);
-      continue;
+      const shown = await memory.copy(mount);
+      const { path, part } = shown;
+      const both = { upper: path, merged: path, limit: store.limit };
+      if (!layers.has(path))
+        layers.set(path, { onDisk: false, at, root: part, lower: memory.untouched(path), ...both });
+      await placeInMemory(shown, flags, root, at);
+    } else {
+      const shown = await disks.mount(mount);
+      const known = layers.get(shown.path);
+      const layer =
+        known ?? (await makeOverlay(stack, { folder, store, index: layers.size }, { at, ...shown }));
+      layers.set(shown.path, layer);
+      if (mount === layout.root) stack.defer(() => unmount(root));
+      await place({ ...shown, path: layer.merged }, flags, root, at);
     }
-    const layer =
-      layers.get(mount.fileSystem) ?? (await makeLayer(stack, folder, store, layers.size, mount, signal));
-    layers.set(mount.fileSystem, layer);
-    if (mount === layout.root) stack.defer(() => unmount(root));
-    attach(layer.merged, mount.root, root, mount.at);
-    if (mount.flags.length > 0) await setFlags(root, mount.at, mount.flags);
   }
   const sharedMemory = layout.sharedMemory && join(folder, 'shm');
   if (layout.sharedMemory && sharedMemory) {
-    await memory.mount(folder, layout.sharedMemory, '/shm');
+    const shown = await memory.copy(layout.sharedMemory);
+    await placeInMemory(shown, layout.sharedMemory.flags, folder, '/shm');
     stack.defer(() => unmount(sharedMemory));
   }
   const held = stack.move();
@@ -101,30 +112,73 @@ export async function openShadowFs(options: OpenShadowFsOptions): Promise<Shadow
   };
 }
 
-async function makeLayer(
+/** File systems of the disk, each mounted once. */
+class DiskMounts {
+  readonly #paths = new Map<FileSystem, string>();
+
+  constructor(
+    private readonly folder: string,
+    private readonly stack: ResourceStack,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
+
+  async mount({ fileSystem, root }: DiskMount): Promise<MountedPart> {
+    const known = this.#paths.get(fileSystem);
+    const path = known ?? join(this.folder, `disk-${this.#paths.size}`);
+    if (known === undefined) {
+      this.#paths.set(fileSystem, path);
+      mkdirSync(path);
+      this.stack.use(await fileSystem.mount(path, this.signal));
+    }
+    return { path, part: root, type: 'directory' };
+  }
+}
+
+async function makeOverlay(
   stack: ResourceStack,
-  folder: string,
-  store: UpperStore,
-  index: number,
-  mount: DiskMount,
-  signal: AbortSignal | undefined,
+  { folder, store, index }: { readonly folder: string; readonly store: UpperStore; readonly index: number },
+  { at, path: lower, part: root }: Pick<Layer, 'at'> & MountedPart,
 ): Promise<Layer> {
-  const lower = join(folder, `lower-${index}`);
   const merged = join(folder, `merged-${index}`);
   const upper = join(store.path, `upper-${index}`);
-  for (const path of [lower, merged, upper, join(store.path, `work-${index}`)]) mkdirSync(path);
-  stack.use(await mount.fileSystem.mount(lower, signal));
+  for (const path of [merged, upper, join(store.path, `work-${index}`)]) mkdirSync(path);
   copyAttributes(lower, upper);
   // Relative names: the option string has no way to write a comma or a colon.
   const overlay = [
-    `lowerdir=lower-${index},upperdir=upper/upper-${index},workdir=upper/work-${index}`,
+    `lowerdir=${basename(lower)},upperdir=upper/upper-${index},workdir=upper/work-${index}`,
     'index=on,redirect_dir=on,metacopy=off,xino=on,volatile,nodev',
   ];
   await runTool('mount', ['-i', '-t', 'overlay', '-o', overlay.join(','), 'overlay', merged], {
     cwd: folder,
   });
   stack.defer(() => unmount(merged));
-  return { at: mount.at, root: mount.root, lower, upper, merged, limit: store.limit };
+  return { onDisk: true, at, root, lower, upper, merged, limit: store.limit };
+}
+
+async function place(
+  { path, part }: MountedPart,
+  flags: readonly string[],
+  root: string,
+  at: string,
+): Promise<void> {
+  attach(path, part, root, at);
+  if (flags.length > 0) await setFlags(root, at, flags);
+}
+
+/** Its mount point may be in memory, too. A read-only one was filled first; the shadow's may be written to. */
+async function placeInMemory(
+  shown: MountedPart,
+  flags: readonly string[],
+  root: string,
+  at: string,
+): Promise<void> {
+  if (shown.type === 'directory') check(`mkdir ${at}`, loadShim().oua_make_directory(root, at.slice(1)));
+  await place(
+    shown,
+    flags.filter((flag) => flag !== 'ro'),
+    root,
+    at,
+  );
 }
 
 /** The merged top directory shows the attributes of the upper one. */

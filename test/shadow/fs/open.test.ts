@@ -69,7 +69,7 @@ test('every file system is at its place, writable, and the image stays as it is'
       const collector = new ChangeCollector(shadow);
       await collector.baseline();
       fs.writeFileSync(join(shadow.root, 'boot/kernel'), 'new');
-      fs.writeFileSync(join(shadow.root, 'run/pid'), 'gone with the run');
+      fs.writeFileSync(join(shadow.root, 'run/pid'), 'in memory');
       fs.writeFileSync(join(shadow.root, 'file'), 'in the root');
       expect(collector.lowerState(Buffer.from('/boot/kernel'))).toMatchObject({ type: 'file', mode: 0o644 });
       expect(collector.lowerState(Buffer.from('/evil/x'))).toEqual({ type: 'absent' });
@@ -79,6 +79,7 @@ test('every file system is at its place, writable, and the image stays as it is'
   expect(changes.map(({ path, action }) => [path.toString(), action])).toEqual([
     ['/file', 'put'],
     ['/boot/kernel', 'put'],
+    ['/run/pid', 'put'],
   ]);
   expect(sha256(file('disk.raw'))).toBe(before);
 });

@@ -5,7 +5,7 @@ import { errnoOf } from '../../../src/base/errors.js';
 import { openDisk } from '../../../src/disk/open.js';
 import type { FileChange } from '../../../src/plan/model.js';
 import { ChangeCollector, type Content } from '../../../src/shadow/fs/collector.js';
-import { openShadowFs } from '../../../src/shadow/fs/open.js';
+import { openShadowFs, type ShadowFs } from '../../../src/shadow/fs/open.js';
 import { leftovers, makeFileSystem, run, sparseFile, temporaryDirectory } from '../../disk/images.js';
 import { mknod, S_IFCHR, S_IFIFO, setXattr } from './libc.js';
 import { replay, snapshot } from './replay.js';
@@ -86,7 +86,45 @@ const operations = fc.oneof(
 const ordinary =
   /^(ENOENT|EEXIST|ENOTDIR|EISDIR|ENOTEMPTY|EINVAL|ELOOP|EPERM|ENXIO|EBUSY|ERR_FS_EISDIR|E2|E17|E20|E40)$/;
 
-test('applying what was collected to a copy of the guest gives what the update sees', async () => {
+/** A shadow whose only layer holds the tree of `makeTree`. */
+type Shadow = Pick<ShadowFs, 'layers' | 'root'> & AsyncDisposable;
+
+/** Whatever is done: what is collected, applied to a copy of the guest, gives what the update sees. */
+async function applyingGivesWhatIsSeen(folder: string, open: () => Promise<Shadow>): Promise<void> {
+  let round = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.oneof({ weight: 6, arbitrary: operations }, { weight: 1, arbitrary: fc.constant(undefined) }),
+        { minLength: 1, maxLength: 40 },
+      ),
+      async (steps) => {
+        await using shadow = await open();
+        const copy = join(folder, `copy-${round++}`);
+        run('cp', '--archive', shadow.layers[0]!.lower, copy);
+        const collector = new ChangeCollector(shadow);
+        await collector.baseline();
+        const start = Math.floor(Date.now() / 1000) - 1;
+        const contents = new Map<string, Buffer>();
+        const collect = async (): Promise<FileChange[]> =>
+          collector.collect((content: Content) => {
+            contents.set(content.id, Buffer.concat([...content.read()].map((piece) => Buffer.from(piece))));
+            return Promise.resolve();
+          });
+        for (const step of [...steps, undefined]) {
+          if (!step) replay(copy, await collect(), contents);
+          else attempt(step, shadow.root);
+        }
+        expect(snapshot(copy, start)).toEqual(snapshot(shadow.root, start));
+        expect(await collect()).toEqual([]);
+        fs.rmSync(copy, { recursive: true });
+      },
+    ),
+    { numRuns: Number(process.env['OUASSISTER_RUNS'] ?? 60) },
+  );
+}
+
+test('applying what was collected of a disk to a copy of the guest gives what the update sees', async () => {
   using folder = temporaryDirectory();
   const tree = join(folder.path, 'tree');
   const image = join(folder.path, 'disk.raw');
@@ -95,42 +133,37 @@ test('applying what was collected to a copy of the guest gives what the update s
   makeFileSystem(image, { tree });
   {
     await using disk = await openDisk(image, { scratch: folder.path });
-    let round = 0;
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(
-          fc.oneof({ weight: 6, arbitrary: operations }, { weight: 1, arbitrary: fc.constant(undefined) }),
-          {
-            minLength: 1,
-            maxLength: 40,
-          },
-        ),
-        async (steps) => {
-          await using shadow = await openShadowFs({ disk, scratch: folder.path, limit: 32 << 20 });
-          const copy = join(folder.path, `copy-${round++}`);
-          run('cp', '--archive', shadow.layers[0]!.lower, copy);
-          const collector = new ChangeCollector(shadow);
-          await collector.baseline();
-          const start = Math.floor(Date.now() / 1000) - 1;
-          const contents = new Map<string, Buffer>();
-          const collect = async (): Promise<FileChange[]> =>
-            collector.collect((content: Content) => {
-              contents.set(content.id, Buffer.concat([...content.read()].map((piece) => Buffer.from(piece))));
-              return Promise.resolve();
-            });
-          for (const step of [...steps, undefined]) {
-            if (!step) replay(copy, await collect(), contents);
-            else attempt(step, shadow.root);
-          }
-          expect(snapshot(copy, start)).toEqual(snapshot(shadow.root, start));
-          expect(await collect()).toEqual([]);
-          fs.rmSync(copy, { recursive: true });
-        },
-      ),
-      { numRuns: Number(process.env['OUASSISTER_RUNS'] ?? 60) },
+    await applyingGivesWhatIsSeen(folder.path, () =>
+      openShadowFs({ disk, scratch: folder.path, limit: 32 << 20 }),
     );
   }
   expect(leftovers(folder.path)).toEqual([]);
+});
+
+test('so does what was collected of a copy of what the guest keeps in memory', async () => {
+  using folder = temporaryDirectory();
+  const memory = join(folder.path, 'memory');
+  const [lower, merged] = [join(memory, 'lower'), join(memory, 'merged')];
+  fs.mkdirSync(memory);
+  run('mount', '-t', 'tmpfs', 'tmpfs', memory);
+  try {
+    await applyingGivesWhatIsSeen(folder.path, () => {
+      for (const path of [lower, merged]) fs.rmSync(path, { recursive: true, force: true });
+      fs.mkdirSync(lower);
+      makeTree(lower);
+      // In an overlay this would be a whiteout.
+      mknod(join(lower, 'zero'), S_IFCHR, 0, 0);
+      run('cp', '--archive', lower, merged);
+      const layer = { onDisk: false, at: '/', root: '/', lower, upper: merged, merged, limit: 1 << 20 };
+      return Promise.resolve({
+        layers: [layer],
+        root: merged,
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      });
+    });
+  } finally {
+    run('umount', memory);
+  }
 });
 
 function attempt(step: Operation, root: string): void {
