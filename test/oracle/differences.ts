@@ -37,10 +37,19 @@ export function* compareItems(path: string, reference: Item, candidate: Item): G
   const same = reference.identity !== undefined && reference.identity === candidate.identity;
   for (const aspect of same ? (['links'] as const) : aspects) {
     if (aspect === 'presence' || reference.aspect(aspect) === candidate.aspect(aspect)) continue;
+    if (aspect === 'mtime' && isTouched(reference)) continue;
     yield { path, aspect, reference, candidate };
     // Everything else of them differs by itself then.
     if (aspect === 'type') return;
   }
+}
+
+/**
+ * Whether it is a directory whose time the update did not set: it merely is that of the last entry that came or went,
+ * be it a lock or a temporary file.
+ */
+function isTouched(item: Item): boolean {
+  return item.aspect('type') === 'directory' && item.aspect('mtime') === 'now';
 }
 
 function parent(path: string): string {
@@ -84,7 +93,9 @@ function onlyIn(text: string, other: string): string {
     left.set(line, count - 1);
     return count <= 0;
   });
-  const shown = only.slice(0, mostLines).map((line) => line.slice(0, longestLine));
+  const shown = only
+    .slice(0, mostLines)
+    .map((line) => Buffer.from(line, 'latin1').toString().slice(0, longestLine));
   return [...shown, ...(only.length > mostLines ? [`… ${only.length - mostLines} more lines`] : [])].join(
     '\n',
   );

@@ -20,7 +20,10 @@ export type Aspect = (typeof aspects)[number];
 export interface Item {
   /** Everything that is compared, as text; undefined: it has no such thing. Read when it is asked for. */
   aspect(name: Exclude<Aspect, 'presence'>): string | undefined;
-  /** The content itself, where it is worth normalising and showing; undefined: it is none, or too long. */
+  /**
+   * The content itself, one character a byte (latin1), where it is worth normalising and showing; undefined: it is
+   * none, or too long.
+   */
   text(): string | undefined;
   /** Two items with the same identity are the same but for their other names: there is nothing to be read. */
   readonly identity: string | undefined;
@@ -33,7 +36,7 @@ export type Observation = ReadonlyMap<string, Item>;
 export function fact(value: string): Item {
   return {
     aspect: (name) => (name === 'content' ? value : undefined),
-    text: () => value,
+    text: () => Buffer.from(value).toString('latin1'),
     identity: undefined,
   };
 }

@@ -134,6 +134,8 @@ function command(name: string, root: string, shared: string, cgroup: ContainerCg
   const enter = cgroup.entrances.map((path) => `echo 0 >${path}`).join(' && ');
   return [
     ...['sh', '-ec', `${enter} && exec "$@"`, 'sh'],
+    // A container outlives a killed nspawn; a pid namespace does not outlive its first process.
+    ...['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
     ...['systemd-nspawn', '--quiet', '--boot', `--machine=${name}`, `--directory=${root}`],
     ...['--register=no', '--keep-unit', '--private-network', '--console=pipe', '--hostname=guest'],
     // The tree is to be what the guest makes of it. Nothing outlives the comparison, so nothing is synced.
@@ -147,7 +149,9 @@ async function findLeader(nspawn: Nspawn, signal: AbortSignal): Promise<number> 
   for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(20)) {
     if (signal.aborted) throw new OuaError('INTERRUPTED', 'interrupted', 'run it again');
     if (nspawn.exitCode !== null || nspawn.pid === undefined) throw await bootFailed(nspawn);
-    const leader = childrenOf(nspawn.pid).find((pid) => /^NSpid:.*\t1$/m.test(readProc(pid, 'status')));
+    const leader = childrenOf(nspawn.pid)
+      .flatMap(childrenOf)
+      .find((pid) => /^NSpid:.*\t1$/m.test(readProc(pid, 'status')));
     if (leader !== undefined) return leader;
   }
   throw new OuaError('HOST_FAILED', 'the container does not start', 'see what systemd-nspawn says');
