@@ -19,6 +19,9 @@ import { openRootOriginal } from './root/original.js';
 import { openVmOriginal } from './vm/original.js';
 import { requireVariant, type Variant } from './variant.js';
 
+/** Differences of a case that are named while it goes on. */
+const told = 10;
+
 export interface OracleOptions {
   readonly operations: readonly Operation[];
   readonly packages: readonly string[];
@@ -63,6 +66,7 @@ export async function runOracle(options: OracleOptions): Promise<OracleDocument>
     say(`${update.package} ${update.operation}: ${update.command.join(' ')}`);
     for await (const result of runCase(update, variants, { original, judge, folder, signal })) {
       say(`  ${inWords(result)}`);
+      for (const { path, aspect } of result.differences.slice(0, told)) say(`    ${path}: ${aspect}`);
       cases.push(result);
     }
   }
@@ -92,7 +96,11 @@ function isLeftOut(name: string, operation: Operation): boolean {
 }
 
 function inWords({ policy, order, result, differences, unsteady, error, seconds }: CaseResult): string {
-  const more = error ?? (differences.length > 0 ? `${differences.length} differences` : '');
-  const shaky = unsteady.length > 0 ? `; the references differ in ${unsteady.length} things` : '';
+  const more = error ?? (differences.length > 0 ? count(differences, 'difference') : '');
+  const shaky = unsteady.length > 0 ? `; the references have ${count(unsteady, 'difference')}` : '';
   return `${policy}, ${order}: ${result}${more && `, ${more}`}${shaky} (${seconds} s)`;
+}
+
+function count(things: readonly unknown[], name: string): string {
+  return `${things.length} ${name}${things.length === 1 ? '' : 's'}`;
 }
