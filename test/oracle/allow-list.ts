@@ -12,10 +12,16 @@ export const allowList: readonly AllowedDifference[] = [
     why: 'dpkg writes the time of every step',
   },
   {
-    path: '/var/log/apt/*.log',
+    path: '/var/log/apt/history.log',
     aspects: ['content'],
     same: 'times',
     why: 'apt writes when it began and ended',
+  },
+  {
+    path: '/var/log/apt/term.log',
+    aspects: ['content'],
+    same: 'times and keys',
+    why: 'the same, and scripts say the time (tzdata) and the fingerprints of new keys (openssh-server)',
   },
   {
     path: '/var/log/alternatives.log',
@@ -44,6 +50,85 @@ export const allowList: readonly AllowedDifference[] = [
     aspects: ['content'],
     same: 'times and processes',
     why: 'nginx writes times and process ids',
+  },
+  {
+    path: '/boot/initrd.img-*',
+    aspects: ['content'],
+    same: 'initrd packing',
+    why: 'mkinitramfs packs a temporary directory with its inode numbers and times',
+  },
+  {
+    path: '/etc/ssh/ssh_host_*_key*',
+    aspects: ['content'],
+    same: 'keys',
+    why: 'openssh-server makes host keys',
+  },
+  {
+    path: '/**/ssl-cert-snakeoil.pem',
+    aspects: ['content'],
+    same: 'keys',
+    why: 'ssl-cert makes a certificate, of which postfix takes a copy',
+  },
+  {
+    path: '/etc/ssl/private/ssl-cert-snakeoil.key',
+    aspects: ['content'],
+    same: 'keys',
+    why: 'ssl-cert makes a key',
+  },
+  {
+    path: '/etc/aliases.db',
+    aspects: ['content'],
+    same: 'database id',
+    why: 'Berkeley DB gives each file a random id',
+  },
+  {
+    path: '/var/cache/fontconfig/*.cache-8',
+    aspects: ['content'],
+    why: "fontconfig keeps the directories' times of change",
+  },
+  {
+    path: '/var/cache/ldconfig/aux-cache',
+    aspects: ['content'],
+    why: 'ldconfig keeps inode numbers and times of change of libraries',
+  },
+  {
+    path: '/var/lib/postfix/master.lock',
+    aspects: ['content'],
+    same: 'numbers',
+    why: 'it holds a process id',
+  },
+  {
+    path: '/var/spool/postfix/pid/master.pid',
+    aspects: ['content'],
+    same: 'numbers',
+    why: 'it holds a process id',
+  },
+  {
+    path: '/var/lib/postgresql/15/main/postmaster.pid',
+    aspects: ['content'],
+    same: 'numbers',
+    why: 'it holds a process id, a time and the id of shared memory',
+  },
+  {
+    path: '/var/lib/postgresql/15/main/**pg_internal.init',
+    aspects: ['content'],
+    why: 'PostgreSQL keeps an image of memory, with addresses in it',
+  },
+  {
+    path: '/var/lib/postgresql/15/main/global/pg_control',
+    aspects: ['content'],
+    why: 'it holds the random id of the cluster, secrets and times',
+  },
+  {
+    path: '/var/lib/postgresql/15/main/pg_wal/*',
+    aspects: ['content'],
+    why: 'the log of a cluster has its random id on each page, and times',
+  },
+  {
+    path: '/var/log/postgresql/postgresql-15-main.log',
+    aspects: ['content'],
+    same: 'times and processes',
+    why: 'PostgreSQL writes times and process ids',
   },
   {
     path: 'live:run/systemd/units/invocation:*',

@@ -1,11 +1,39 @@
-const time = /\d{4}[-/]\d\d[-/]\d\d +\d\d:\d\d:\d\d/g;
+import { initrdListing } from './initrd.js';
+
+const times = (text: string) => text.replace(/\d{4}[-/]\d\d[-/]\d\d +\d\d:\d\d:\d\d(\.\d+)?/g, 'TIME');
+/** As date(1) prints them. */
+const dates = (text: string) => text.replace(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \w+ \d{4}/g, 'DATE');
+const processes = (text: string) => text.replace(/\d+#\d+:|\[\d+\]/g, 'PROCESS');
+/** Long runs of base64, over as many lines as they take. */
+const keys = (text: string) => text.replace(/[A-Za-z0-9+/]{20,}(\n?[A-Za-z0-9+/=]+)*/g, 'KEY');
+
+/** Where Berkeley DB keeps a random id in the first page of a file (`struct _dbmeta33`, `uid`). */
+const databaseId = { start: 52, end: 72 };
+
+/** One that cannot be unpacked stays as it is: then it differs from every other. */
+function initrd(text: string): string {
+  try {
+    return initrdListing(Buffer.from(text, 'latin1'));
+  } catch {
+    return text;
+  }
+}
 
 /** What of a content does not count, for rows of the allow-list that still compare the rest of it. */
 export const normalisers = {
-  /** Dates and times of day as logs have them. */
-  times: (text: string) => text.replace(time, 'TIME'),
-  /** The same, and the process that speaks, as nginx writes it. */
-  'times and processes': (text: string) => text.replace(time, 'TIME').replace(/\d+#\d+:/g, 'PROCESS:'),
+  /** Dates and times of day. */
+  times,
+  /** The same, and process ids as nginx and PostgreSQL write them. */
+  'times and processes': (text: string) => processes(times(text)),
+  /** What scripts say on apt's terminal: times, and fingerprints of keys that they made. */
+  'times and keys': (text: string) => keys(dates(times(text))),
+  /** The bytes of keys and certificates. */
+  keys,
+  numbers: (text: string) => text.replace(/\d+/g, 'N'),
+  /** The id that Berkeley DB gives a file. */
+  'database id': (text: string) => text.slice(0, databaseId.start) + text.slice(databaseId.end),
+  /** Compression, inode numbers and times. */
+  'initrd packing': initrd,
 } as const satisfies Readonly<Record<string, (text: string) => string>>;
 
 export type Normaliser = keyof typeof normalisers;

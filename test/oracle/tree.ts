@@ -5,7 +5,7 @@ import type { LayerPath } from '../../src/shadow/fs/layer.js';
 import type { Aspect, Item, Observation } from './item.js';
 
 /** A file that is longer is only hashed. */
-const longestText = 4 << 20;
+const longestText = 64 << 20;
 
 const types: readonly (readonly [(stat: BigIntStats) => boolean, string])[] = [
   [(stat) => stat.isFile(), 'file'],
