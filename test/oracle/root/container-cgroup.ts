@@ -1,9 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../../src/base/errors.js';
 
 const top = '/sys/fs/cgroup';
+/** With the pid of the program that made it. */
+const ours = /^ouassister-oracle-(\d+)-/;
 
 /** Hierarchies in which systemd keeps its units: the unified one, alone or beside one of its own. */
 function hierarchies(): string[] {
@@ -15,12 +18,15 @@ function hierarchies(): string[] {
 
 /** A control group in which a container's systemd makes its own; disposing of it takes all of them away. */
 export class ContainerCgroup implements AsyncDisposable {
+  readonly name: string;
   /** Files that a process writes `0` to, to enter it. */
   readonly entrances: readonly string[];
   readonly #folders: readonly string[];
 
-  constructor(name: string) {
-    this.#folders = hierarchies().map((path) => join(path, name));
+  constructor() {
+    removeStale();
+    this.name = `ouassister-oracle-${process.pid}-${randomBytes(4).toString('hex')}`;
+    this.#folders = hierarchies().map((path) => join(path, this.name));
     for (const folder of this.#folders) mkdirSync(folder);
     this.entrances = this.#folders.map((folder) => join(folder, 'cgroup.procs'));
   }
@@ -29,6 +35,15 @@ export class ContainerCgroup implements AsyncDisposable {
     // Processes that were killed a moment ago are members until they are reaped.
     for (let tries = 0; tries < 250 && !this.#folders.map(removeAll).every(Boolean); tries++) await sleep(20);
   }
+}
+
+/** Removes what runs that were killed left behind. One that still has a process cannot be removed, and stays. */
+function removeStale(): void {
+  for (const hierarchy of hierarchies())
+    for (const name of readdirSync(hierarchy)) {
+      const pid = ours.exec(name)?.[1];
+      if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeAll(join(hierarchy, name));
+    }
 }
 
 /** Whether nothing is left. */

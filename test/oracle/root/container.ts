@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,10 +48,9 @@ export class Container implements AsyncDisposable {
    */
   static async boot({ root, shared, signal }: ContainerOptions): Promise<Container> {
     await using resources = new ResourceStack();
-    const name = `ouassister-oracle-${process.pid}-${randomBytes(4).toString('hex')}`;
-    const cgroup = resources.use(new ContainerCgroup(name));
-    const nspawn = startNspawn(command(name, root, shared, cgroup));
-    resources.defer(() => rmdirIfThere(join('/run/systemd/nspawn/propagate', name)));
+    const cgroup = resources.use(new ContainerCgroup());
+    const nspawn = startNspawn(command(root, shared, cgroup));
+    resources.defer(() => rmdirIfThere(join('/run/systemd/nspawn/propagate', cgroup.name)));
     resources.defer(async () => {
       nspawn.kill('SIGKILL');
       await nspawn;
@@ -130,13 +128,13 @@ function startNspawn(argv: readonly string[]) {
  * nspawn makes a cgroup for itself and one for its payload below the one that it is in; without a machine manager it
  * would make them in the host's top one.
  */
-function command(name: string, root: string, shared: string, cgroup: ContainerCgroup): string[] {
+function command(root: string, shared: string, cgroup: ContainerCgroup): string[] {
   const enter = cgroup.entrances.map((path) => `echo 0 >${path}`).join(' && ');
   return [
     ...['sh', '-ec', `${enter} && exec "$@"`, 'sh'],
     // A container outlives a killed nspawn; a pid namespace does not outlive its first process.
     ...['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
-    ...['systemd-nspawn', '--quiet', '--boot', `--machine=${name}`, `--directory=${root}`],
+    ...['systemd-nspawn', '--quiet', '--boot', `--machine=${cgroup.name}`, `--directory=${root}`],
     ...['--register=no', '--keep-unit', '--private-network', '--console=pipe', '--hostname=guest'],
     // The tree is to be what the guest makes of it. Nothing outlives the comparison, so nothing is synced.
     ...['--resolv-conf=off', '--timezone=off', '--link-journal=no', '--suppress-sync=yes'],
@@ -163,7 +161,7 @@ async function bootFailed(nspawn: Nspawn): Promise<OuaError> {
   return new OuaError(
     'HOST_FAILED',
     `the container ended by itself: ${words}`,
-    'install systemd-container, and see what it says',
+    'see whether systemd-nspawn is installed, and whether fs.inotify.max_user_instances is used up',
   );
 }
 
