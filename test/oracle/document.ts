@@ -34,6 +34,8 @@ const caseResult = z.object({
 /** What a run of the oracle says: one JSON document. */
 export const oracleDocument = z.object({
   schemaVersion: z.literal('1.0'),
+  /** False when it was interrupted before all cases were tried. */
+  complete: z.boolean(),
   cases: z.array(caseResult),
   /** Rows of the allow-list. */
   allowList: z.number().int(),

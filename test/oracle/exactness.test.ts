@@ -15,6 +15,7 @@ const one = (result: Partial<CaseResult>): CaseResult => ({
 });
 const document = (...cases: CaseResult[]): OracleDocument => ({
   schemaVersion: '1.0',
+  complete: true,
   cases,
   allowList: 3,
   seconds: 1,

@@ -1,6 +1,5 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { interrupted } from '../../src/base/abort.js';
 import { exitStatus, OuaError } from '../../src/base/errors.js';
 import { enterPrivateMountNamespace } from '../../src/sandbox/private-mounts.js';
 import { runCommandLine } from '../command-line.js';
@@ -61,19 +60,17 @@ async function oracle(args: Arguments): Promise<void> {
     chosen('order', args.order, orders).map((order) => ({ policy, order })),
   );
   const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => controller.abort());
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => controller.abort());
   const { guest } = args;
   const whole = args.corpus && wanted.length === operations.length;
-  try {
-    const document = await runOracle({
-      ...{ operations: wanted, packages, guest, variants, whole, say },
-      signal: controller.signal,
-    });
-    process.stdout.write(`${args.json ? JSON.stringify(document, null, 2) : table(document)}\n`);
-    if (!document.cases.every(({ result }) => result === 'identical')) process.exitCode = exitStatus.failed;
-  } catch (error) {
-    throw controller.signal.aborted ? interrupted(error) : error;
-  }
+  const document = await runOracle({
+    ...{ operations: wanted, packages, guest, variants, whole, say },
+    signal: controller.signal,
+  });
+  process.stdout.write(`${args.json ? JSON.stringify(document, null, 2) : table(document)}\n`);
+  if (!document.complete) process.exitCode = exitStatus.interrupted;
+  else if (!document.cases.every(({ result }) => result === 'identical'))
+    process.exitCode = exitStatus.failed;
 }
 
 const parser = yargs(hideBin(process.argv))

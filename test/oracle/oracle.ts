@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { throwIfAborted } from '../../src/base/abort.js';
 import { OuaError } from '../../src/base/errors.js';
 import { ResourceStack } from '../../src/base/resources.js';
 import type { Say } from '../lab/cache.js';
@@ -39,9 +38,10 @@ const originals: Readonly<Record<CopyKind, (guest: LabGuest, signal: AbortSignal
 };
 
 /**
- * Tries updates in guests, and plans of them in copies of those guests, and says what is not the same afterwards.
+ * Tries updates in guests, and plans of them in copies of those guests, and says what is not the same afterwards. When
+ * it is aborted it says what it has found until then.
  *
- * @throws OuaError `USAGE` for a way to plan that there is not, `INTERRUPTED`, and what goes wrong beside the cases.
+ * @throws OuaError `USAGE` for a way to plan that there is not, and what goes wrong beside the cases.
  */
 export async function runOracle(options: OracleOptions): Promise<OracleDocument> {
   const { variants, guest: kind, packages, say, signal } = options;
@@ -57,24 +57,30 @@ export async function runOracle(options: OracleOptions): Promise<OracleDocument>
   if (todo.length === 0)
     throw new OuaError('USAGE', 'there is nothing to try', 'name an operation and packages');
   for (const { update, base } of todo) {
-    throwIfAborted(signal);
+    if (signal.aborted) break;
     let original = opened.get(base);
     if (!original) {
       original = stack.use(await originals[kind](await oracleGuest(base, packages, say), signal));
       opened.set(base, original);
     }
     say(`${update.package} ${update.operation}: ${update.command.join(' ')}`);
-    for await (const result of runCase(update, variants, { original, judge, folder, signal })) {
-      say(`  ${inWords(result)}`);
-      for (const { path, aspect } of result.differences.slice(0, told)) say(`    ${path}: ${aspect}`);
-      cases.push(result);
+    try {
+      for await (const result of runCase(update, variants, { original, judge, folder, signal })) {
+        tell(result, say);
+        cases.push(result);
+      }
+    } catch (error) {
+      // What was found until then is worth having.
+      if (!signal.aborted) throw error;
     }
   }
   return {
     schemaVersion: '1.0',
+    complete: !signal.aborted,
     cases,
     allowList: judge.size,
-    ...(options.whole && { allowListUnseen: judge.unseen.map(({ path, why }) => ({ path, why })) }),
+    ...(options.whole &&
+      !signal.aborted && { allowListUnseen: judge.unseen.map(({ path, why }) => ({ path, why })) }),
     seconds: Number(((performance.now() - started) / 1000).toFixed(1)),
   };
 }
@@ -93,6 +99,11 @@ function updates({ operations, packages, guest }: OracleOptions): { update: Upda
 
 function isLeftOut(name: string, operation: Operation): boolean {
   return corpus.find((row) => row.package === name)?.without[operation] !== undefined;
+}
+
+function tell(result: CaseResult, say: Say): void {
+  say(`  ${inWords(result)}`);
+  for (const { path, aspect } of result.differences.slice(0, told)) say(`    ${path}: ${aspect}`);
 }
 
 function inWords({ policy, order, result, differences, unsteady, error, seconds }: CaseResult): string {
