@@ -17,6 +17,8 @@ export class ReplayLog {
   readonly kept: string[] = [];
   readonly overwritten: string[] = [];
   end: AgentEnd | undefined;
+  /** What the program said that made the replay fail. */
+  failedOutput = '';
   /** The last event before the end of a run that gave none. */
   last: AgentEvent | undefined;
   committed = false;
@@ -37,6 +39,8 @@ export class ReplayLog {
       this.kept.push(...event.kept);
       this.overwritten.push(...event.overwrote);
     }
+    if (event.event === 'step' && event.kind !== 'files' && event.status === 'failed')
+      this.failedOutput = event.output;
     if (event.event === 'step' && event.kind !== 'files' && event.status !== 'failed')
       this.scripts.push({
         step: event.step,
@@ -63,10 +67,10 @@ export async function replay(
 ): Promise<void> {
   const applied = await follow(delivery.run('apply', signal), log);
   if (applied?.status === 'applied') return;
-  if (applied) throw endError(applied);
+  if (applied) throw endError(applied, log.failedOutput);
   const last = log.last;
   const end = await follow(delivery.run('recover'), log);
-  if (end && end.status !== 'recovered') throw endError({ ...end, status: 'stuck' });
+  if (end && end.status !== 'recovered') throw endError({ ...end, status: 'stuck' }, log.failedOutput);
   const outcome = log.recovered.get(plan);
   if (end && (outcome === 'committed' || (log.committed && outcome === undefined))) return;
   throw cutOffError(end !== undefined && outcome === 'restored', last);

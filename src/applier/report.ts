@@ -84,9 +84,14 @@ const refusals: Partial<Record<string, { code: ErrorCode; hint: string }>> = {
   DISK_FULL: { code: 'DISK_FULL', hint: 'free some space in the guest' },
 };
 
-/** The error that a replay that was not applied ends with. */
-export function endError(end: AgentEnd): OuaError {
-  const what = [end.path, end.message].filter(Boolean).join(': ') || 'it gave no reason';
+/**
+ * The error that a replay that was not applied ends with.
+ *
+ * @param output what the program said that failed, if one did
+ */
+export function endError(end: AgentEnd, output = ''): OuaError {
+  const words = output.trim().split('\n').slice(-2).join(' / ').slice(-500);
+  const what = [end.path, end.message, words].filter(Boolean).join(': ') || 'it gave no reason';
   if (end.status === 'refused') {
     const refusal = refusals[end.code ?? ''] ?? { code: 'AGENT_FAILED' as const, hint: 'see the message' };
     return new OuaError(refusal.code, what, refusal.hint);
