@@ -183,7 +183,7 @@ int check_preconditions(const struct stream *stream) {
 
 /* ---- space ---- */
 
-#define SPARE_BYTES (2u << 20) /* the journal, directories that grow */
+#define SPARE_BYTES (2u << 20) /* the journal, directories that grow, what merged databases have more than planned */
 
 static int check_volume(const struct volume *volume) {
   struct statvfs status;
@@ -192,7 +192,7 @@ static int check_volume(const struct volume *volume) {
   if (fd >= 0) close(fd);
   if (found < 0) return fail_errno("AGENT_FAILED", volume->top, "its free space can't be found");
   if (status.f_flag & ST_RDONLY) return fail("GUEST_UNSUPPORTED", volume->top, "it is mounted read-only");
-  uint64_t need = volume->bytes + volume->inodes * status.f_bsize + SPARE_BYTES;
+  uint64_t need = volume->bytes + volume->merging + volume->inodes * status.f_bsize + SPARE_BYTES;
   uint64_t free_bytes = (uint64_t)status.f_bfree * status.f_frsize;
   if (need > free_bytes)
     return fail("DISK_FULL", volume->top, "%llu MiB are needed, %llu MiB are free",
@@ -221,6 +221,7 @@ int check_space(const struct stream *stream) {
       if (!volume) return -1;
       if (change->kind != RECORD_REMOVE) volume->inodes++;
       if (change->kind == RECORD_PUT && S_ISREG(change->mode)) volume->bytes += change->size;
+      if (change->kind == RECORD_PUT && change->merge && change->size > volume->merging) volume->merging = change->size;
     }
   for (int i = 0; i < volume_count; i++)
     if (check_volume(&volumes[i]) < 0) return -1;

@@ -14,6 +14,7 @@ struct expectation {
   const uint8_t *sha256;
   const char *target;
   const struct change *put; /* whose content it is, in the stream */
+  bool merged;              /* live changes are in it too: its content is not the expected one */
   struct stat seen;         /* as it was then: while that is the same, so is the content */
 };
 
@@ -36,11 +37,11 @@ static void expect(struct expectation it) {
 }
 
 void expect_found(const struct precondition *it, const struct stat *status) {
-  expect((struct expectation){it->path, it->mode & S_IFMT, it->sha256, it->target.data, NULL, *status});
+  expect((struct expectation){it->path, it->mode & S_IFMT, it->sha256, it->target.data, NULL, false, *status});
 }
 
-void expect_made(const struct change *change, const struct place *place) {
-  struct expectation it = {.path = change->path};
+void expect_made(const struct change *change, const struct place *place, bool merged) {
+  struct expectation it = {.path = change->path, .merged = merged};
   if (change->kind == RECORD_LINK) {
     struct expectation *to = find(change->to);
     if (to) it = *to;
@@ -88,14 +89,24 @@ static bool same_target(const struct expectation *it, const struct place *place)
   return !it->target || strcmp(target, it->target) == 0;
 }
 
+bool same_look(const struct stat *one, const struct stat *other) {
+  return one->st_dev == other->st_dev && one->st_ino == other->st_ino && one->st_size == other->st_size &&
+         one->st_ctim.tv_sec == other->st_ctim.tv_sec && one->st_ctim.tv_nsec == other->st_ctim.tv_nsec;
+}
+
+bool is_untouched(const char *path, const struct place *place) {
+  const struct expectation *it = find(path);
+  struct stat now;
+  return it && !it->merged && (it->put || it->sha256) && look(place->parent, place->name, &now) &&
+         same_look(&now, &it->seen);
+}
+
 bool is_unexpected(const struct stream *stream, const char *path, const struct place *place) {
   const struct expectation *it = find(path);
   struct stat now;
   if (!it || !look(place->parent, place->name, &now)) return false;
-  if ((now.st_mode & S_IFMT) != it->type) return true;
-  if (now.st_dev == it->seen.st_dev && now.st_ino == it->seen.st_ino && now.st_size == it->seen.st_size &&
-      now.st_ctim.tv_sec == it->seen.st_ctim.tv_sec && now.st_ctim.tv_nsec == it->seen.st_ctim.tv_nsec)
-    return false;
+  if (it->merged || (now.st_mode & S_IFMT) != it->type) return true;
+  if (same_look(&now, &it->seen)) return false;
   if (S_ISLNK(now.st_mode)) return !same_target(it, place);
   return S_ISREG(now.st_mode) && !same_content(stream, it, place);
 }

@@ -12,10 +12,15 @@
 
 /* A precondition that holds; `status` is what was found, st_mode 0 for nothing. */
 void expect_found(const struct precondition *it, const struct stat *status);
-/* A change that was made. */
-void expect_made(const struct change *change, const struct place *place);
+/* A change that was made; `merged`: with another content than the plan's. */
+void expect_made(const struct change *change, const struct place *place, bool merged);
 
 /* Whether something with another content than the expected one is there. What can't be read counts as that. */
 bool is_unexpected(const struct stream *stream, const char *path, const struct place *place);
+/* Whether what is there has the expected content, and nothing wrote to it since that was found or made. */
+bool is_untouched(const char *path, const struct place *place);
+
+/* Whether two looks saw one file, to which nothing wrote between them. */
+bool same_look(const struct stat *one, const struct stat *other);
 
 #endif

@@ -11,6 +11,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "accounts-lock.h"
+#include "database.h"
 #include "directories.h"
 #include "expected.h"
 #include "metadata.h"
@@ -29,6 +31,12 @@ void path_list_free(struct path_list *list) {
   for (size_t i = 0; i < list->count; i++) free(list->paths[i]);
   free(list->paths);
   *list = (struct path_list){0};
+}
+
+void path_lists_free(struct path_lists *lists) {
+  path_list_free(&lists->kept);
+  path_list_free(&lists->overwrote);
+  path_list_free(&lists->merged);
 }
 
 /* ---- staging ---- */
@@ -166,8 +174,20 @@ static int remove_name(const struct place *place, const struct change *change, i
   return renameat(place->parent, place->name, state, names->backup);
 }
 
+/* Before what is there is put away: a database is merged with it, of the rest it is told. */
+static int look_for_live_changes(const struct stream *stream, const struct change *change, const struct place *place,
+                                 int state, const struct names *names, struct path_lists *told, bool *merged) {
+  if (!change->merge) {
+    if (is_unexpected(stream, change->path, place)) path_list_add(&told->overwrote, change->path);
+    return 0;
+  }
+  if (database_prepare(stream, change, place, state, names, merged) < 0) return -1;
+  if (*merged) path_list_add(&told->merged, change->path);
+  return 0;
+}
+
 static int make_change(const struct stream *stream, const struct change *change, const struct names *names,
-                       struct path_list *kept, struct path_list *overwrote) {
+                       struct path_lists *told) {
   struct volume *volume = volume_of(change->path, false);
   struct place place;
   if (!volume) return -1;
@@ -175,11 +195,15 @@ static int make_change(const struct stream *stream, const struct change *change,
     if (change->kind == RECORD_REMOVE && errno == ENOENT) return 0;
     return fail_errno("AGENT_FAILED", change->path, "its directory can't be reached");
   }
-  if (is_unexpected(stream, change->path, &place)) path_list_add(overwrote, change->path);
-  int result = change->kind == RECORD_REMOVE ? remove_name(&place, change, volume->state, names, kept)
-                                             : put(&place, change, volume->state, names);
+  bool merged = false;
+  int lock = accounts_lock(change);
+  int result = lock < -1 ? -1 : look_for_live_changes(stream, change, &place, volume->state, names, told, &merged);
+  if (result == 0)
+    result = change->kind == RECORD_REMOVE ? remove_name(&place, change, volume->state, names, &told->kept)
+                                           : put(&place, change, volume->state, names);
   int error = errno;
-  if (result == 0) expect_made(change, &place);
+  if (result == 0) expect_made(change, &place, merged);
+  if (lock >= 0) close(lock);
   close_place(&place);
   errno = error;
   return result < 0 ? fail_errno("AGENT_FAILED", change->path, "can't be changed") : 0;
@@ -196,12 +220,12 @@ static int set_directory_time(const struct change *change) {
   return result < 0 && errno != ENOENT ? -1 : 0;
 }
 
-int files_apply(const struct stream *stream, uint32_t number, struct path_list *kept, struct path_list *overwrote) {
+int files_apply(const struct stream *stream, uint32_t number, struct path_lists *told) {
   const struct step *step = &stream->steps[number];
   for (uint32_t c = 0; c < step->change_count; c++) {
     struct names names = names_of(number, c);
     if (stop_requested()) return fail("INTERRUPTED", "", "stopped");
-    if (make_change(stream, &step->changes[c], &names, kept, overwrote) < 0) return -1;
+    if (make_change(stream, &step->changes[c], &names, told) < 0) return -1;
   }
   for (uint32_t c = 0; c < step->change_count; c++)
     if (is_directory_put(&step->changes[c]) && set_directory_time(&step->changes[c]) < 0)

@@ -89,20 +89,20 @@ static int run_program(const struct step *step, unsigned timeout, unsigned *scri
 }
 
 static int run_files(const struct stream *stream, uint32_t number) {
-  struct path_list kept = {0}, overwrote = {0};
+  struct path_lists told = {0};
   double started = clock_seconds();
-  int result = files_apply(stream, number, &kept, &overwrote) < 0 ? -1 : locks_renew();
+  int result = files_apply(stream, number, &told) < 0 ? -1 : locks_renew();
   report_begin("step");
   report_integer("step", stream->steps[number].number);
   report_text("kind", "files", 5);
   report_number("seconds", clock_seconds() - started);
   report_text("status", result == 0 ? "ok" : "failed", result == 0 ? 2 : 6);
   report_integer("changes", stream->steps[number].change_count);
-  report_list("kept", kept.paths, kept.count);
-  report_list("overwrote", overwrote.paths, overwrote.count);
+  report_list("kept", told.kept.paths, told.kept.count);
+  report_list("overwrote", told.overwrote.paths, told.overwrote.count);
+  report_list("merged", told.merged.paths, told.merged.count);
   report_end();
-  path_list_free(&kept);
-  path_list_free(&overwrote);
+  path_lists_free(&told);
   return result;
 }
 

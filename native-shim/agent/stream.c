@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "records.h"
 #include "report.h"
 
 /* A reader of one record's body. Once something is wrong it stays wrong, and gives zeros. */
@@ -143,12 +144,24 @@ static void take_put(struct cursor *cursor, struct change *it, const struct exte
   it->offset += contents->start;
 }
 
+static void take_merge(struct cursor *cursor, struct change *it, const struct extent *contents) {
+  uint32_t format = take_u32(cursor);
+  it->base_offset = take_u64(cursor);
+  it->base_size = take_u64(cursor);
+  if (format > MERGE_ALTERNATIVES || it->base_size > (format ? DATABASE_SIZE_MAX : 0)) cursor->bad = true;
+  if (it->base_offset > contents->size || it->base_size > contents->size - it->base_offset) cursor->bad = true;
+  if (format && it->kind == RECORD_PUT && (!S_ISREG(it->mode) || it->size > DATABASE_SIZE_MAX)) cursor->bad = true;
+  it->merge = format;
+  it->base_offset += contents->start;
+}
+
 static void take_change(struct cursor *cursor, enum record_kind kind, struct change *it, const struct extent *contents) {
   it->kind = kind;
   it->path = take_path(cursor);
   if (kind != RECORD_PUT && it->path[1] == '\0') cursor->bad = true;
   if (kind == RECORD_PUT) take_put(cursor, it, contents);
   if (kind == RECORD_LINK) it->to = take_path(cursor);
+  if (kind != RECORD_LINK) take_merge(cursor, it, contents);
 }
 
 static void take_script(struct cursor *cursor, struct script *it) {

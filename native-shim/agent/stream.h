@@ -38,6 +38,20 @@ enum record_kind {
   RECORD_END = 8,
 };
 
+/* How two changes of a database are merged: formats.c */
+enum merge_format {
+  MERGE_NONE = 0,
+  MERGE_ACCOUNTS = 1,
+  MERGE_SHADOW = 2,
+  MERGE_RANGES = 3,
+  MERGE_STATUS = 4,
+  MERGE_DEBCONF = 5,
+  MERGE_DIVERSIONS = 6,
+  MERGE_STATOVERRIDE = 7,
+  MERGE_TRIGGERS = 8,
+  MERGE_ALTERNATIVES = 9,
+};
+
 enum step_kind { STEP_FILES = 1, STEP_SCRIPT = 2, STEP_TRIGGERS = 3, STEP_ACTION = 4 };
 
 struct bytes {
@@ -85,6 +99,10 @@ struct change {
   const char *target;
   uint32_t xattr_count;
   struct xattr *xattrs;
+  /* RECORD_PUT, RECORD_REMOVE: of a database; the content that the plan knows there before, of size 0: none */
+  enum merge_format merge;
+  uint64_t base_offset;
+  uint64_t base_size;
 };
 
 struct script {

@@ -31,6 +31,7 @@ struct volume {
   int state; /* descriptor of the state directory, -1 while there is none */
   uint64_t bytes; /* what the plan puts here */
   uint64_t inodes;
+  uint64_t merging; /* the largest database: merged, it is for a moment there once more */
 };
 
 extern struct volume volumes[VOLUMES_MAX];

@@ -33,6 +33,8 @@ export interface ApplyResult {
   readonly kept: readonly string[];
   /** Paths at which scripts had put another content than the plan knew, before the plan changed them again. */
   readonly overwritten: readonly string[];
+  /** Databases that were changed in the guest meanwhile: they have the plan's changes and the guest's. */
+  readonly merged: readonly string[];
   /** From the guest's first instruction to the last change being safe on its disk. */
   readonly onlineSeconds: number;
   /** From the call to its return. */
@@ -46,8 +48,8 @@ export interface ApplyResult {
  * only after success. A plan can be applied once: afterwards its preconditions don't hold any more.
  *
  * @throws OuaError `PLAN_DAMAGED`, `PLAN_NEWER`, `PLAN_INCOMPLETE`; `WRONG_GUEST`, `PLAN_STALE`, `GUEST_BUSY`, `DISK_FULL`
- * before anything was changed; `VM_NOT_PAUSED`, `VM_UNREACHABLE`, `VM_REFUSED`; `ROLLED_BACK` or `INTERRUPTED` when the
- * plan's paths are what they were (what scripts did elsewhere is not undone); `AGENT_FAILED` when they could not be
+ * before anything was changed; `VM_NOT_PAUSED`, `VM_UNREACHABLE`, `VM_REFUSED`; `ROLLED_BACK`, `MERGE_CONFLICT` or
+ * `INTERRUPTED` when the plan's paths are what they were (what scripts did elsewhere is not undone); `AGENT_FAILED` when they could not be
  * brought back, or when it is not known whether they were.
  */
 export async function applyPlan(path: string, options: ApplyOptions): Promise<ApplyResult> {
@@ -72,6 +74,7 @@ export async function applyPlan(path: string, options: ApplyOptions): Promise<Ap
     scripts: log.scripts,
     kept: log.kept,
     overwritten: log.overwritten,
+    merged: [...log.merged],
     onlineSeconds,
     totalSeconds: (performance.now() - started) / 1000,
   };

@@ -16,6 +16,7 @@ export class ReplayLog {
   readonly scripts: ScriptResult[] = [];
   readonly kept: string[] = [];
   readonly overwritten: string[] = [];
+  readonly merged = new Set<string>();
   end: AgentEnd | undefined;
   /** What the program said that made the replay fail. */
   failedOutput = '';
@@ -38,6 +39,7 @@ export class ReplayLog {
     if (event.event === 'step' && event.kind === 'files') {
       this.kept.push(...event.kept);
       this.overwritten.push(...event.overwrote);
+      for (const path of event.merged) this.merged.add(path);
     }
     if (event.event === 'step' && event.kind !== 'files' && event.status === 'failed')
       this.failedOutput = event.output;

@@ -18,6 +18,8 @@ const agentEvent = z.union([
     kept: paths,
     /** Paths at which a script had put another content than the plan knew: it is gone. */
     overwrote: paths,
+    /** Databases that the guest had changed meanwhile: they have both changes. */
+    merged: paths,
   }),
   z.object({
     event: z.literal('step'),
@@ -84,6 +86,12 @@ const refusals: Partial<Record<string, { code: ErrorCode; hint: string }>> = {
   DISK_FULL: { code: 'DISK_FULL', hint: 'free some space in the guest' },
 };
 
+/** Reasons of a rollback that have a code of their own. */
+const rollbacks: Partial<Record<string, ErrorCode>> = {
+  INTERRUPTED: 'INTERRUPTED',
+  MERGE_CONFLICT: 'MERGE_CONFLICT',
+};
+
 /**
  * The error that a replay that was not applied ends with.
  *
@@ -104,7 +112,7 @@ export function endError(end: AgentEnd, output = ''): OuaError {
     );
   const left = end.left?.length ? `; left in place: ${end.left.slice(0, 5).join(', ')}` : '';
   return new OuaError(
-    end.code === 'INTERRUPTED' ? 'INTERRUPTED' : 'ROLLED_BACK',
+    rollbacks[end.code ?? ''] ?? 'ROLLED_BACK',
     `${what}; ${end.scripts > 0 ? undoneBut(end.scripts) : 'the guest has its old files back'}${left}`,
     end.scripts > 0
       ? "see the scripts' output; check what they changed beyond the plan's paths, then plan again"

@@ -1,5 +1,14 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { ContentId, FileChange, FileType, Precondition, ScriptCall, Step } from '../plan/model.js';
+import type {
+  ContentId,
+  FileChange,
+  FileType,
+  Merge,
+  MergeFormat,
+  Precondition,
+  ScriptCall,
+  Step,
+} from '../plan/model.js';
 import type { PlanReader } from '../plan/reader.js';
 
 /** `st_mode` bits of each type: stat(2), `S_IFMT`. */
@@ -27,6 +36,18 @@ const record = {
   script: 7,
   end: 8,
 } as const;
+/** As `enum merge_format`. */
+const mergeFormat: Record<MergeFormat, number> = {
+  accounts: 1,
+  shadow: 2,
+  ranges: 3,
+  status: 4,
+  debconf: 5,
+  diversions: 6,
+  statoverride: 7,
+  triggers: 8,
+  alternatives: 9,
+};
 const stepKind = { files: 1, script: 2, triggers: 3, action: 4 } as const;
 
 const magic = Buffer.from('OUAplay\n');
@@ -119,7 +140,8 @@ function addPrecondition(body: BodyWriter, path: Buffer, precondition: Precondit
 }
 
 function addChange(records: RecordWriter, change: FileChange, contents: ContentLayout): void {
-  if (change.action === 'remove') records.add(record.remove, (body) => body.bytes(change.path));
+  if (change.action === 'remove')
+    records.add(record.remove, (body) => addMerge(body.bytes(change.path), change.merge, contents));
   else if (change.action === 'link')
     records.add(record.link, (body) => body.bytes(change.path).bytes(change.to));
   else {
@@ -141,9 +163,17 @@ function addChange(records: RecordWriter, change: FileChange, contents: ContentL
         .bytes(state.target)
         .u32(state.xattrs.length);
       for (const [name, value] of state.xattrs) body.text(name).bytes(value);
-      return body;
+      return addMerge(body, change.merge, contents);
     });
   }
+}
+
+function addMerge(body: BodyWriter, merge: Merge | undefined, contents: ContentLayout): BodyWriter {
+  const base = merge?.base === undefined ? { offset: 0, size: 0 } : contents.place(merge.base);
+  return body
+    .u32(merge ? mergeFormat[merge.format] : 0)
+    .u64(base.offset)
+    .u64(base.size);
 }
 
 /** Gives each content its place behind the records, once. */
@@ -154,6 +184,11 @@ class ContentLayout {
 
   constructor(plan: PlanReader) {
     this.#plan = plan;
+  }
+
+  place(id: ContentId): { offset: number; size: number } {
+    const size = this.#plan.contentSize(id) ?? 0;
+    return { offset: this.offset(id, size), size };
   }
 
   offset(id: ContentId, size: number): number {

@@ -79,6 +79,8 @@ export const errorCodes = {
   VM_REFUSED: exitStatus.failed,
   AGENT_FAILED: exitStatus.failed,
   ROLLED_BACK: exitStatus.rolledBack,
+  /** The plan and the guest have changed the same record of a database, differently. */
+  MERGE_CONFLICT: exitStatus.rolledBack,
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

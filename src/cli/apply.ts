@@ -76,6 +76,7 @@ function printResult(result: ApplyResult): void {
       ['in all', `${result.totalSeconds.toFixed(1)} s`],
       ...result.kept.map((path): [string, string] => ['kept, not empty', path]),
       ...result.overwritten.map((path): [string, string] => ["overwrote a script's", path]),
+      ...result.merged.map((path): [string, string] => ['merged with live changes', path]),
     ],
   );
 }

@@ -96,15 +96,37 @@ export type Precondition =
       readonly target?: Buffer;
     };
 
+/** How a database is cut into records that can be merged: native-shim/agent/formats.c. */
+export type MergeFormat =
+  | 'accounts'
+  | 'shadow'
+  | 'ranges'
+  | 'status'
+  | 'debconf'
+  | 'diversions'
+  | 'statoverride'
+  | 'triggers'
+  | 'alternatives';
+
+/** For a database that live work in the guest changes too: what is needed to keep the changes of both. */
+export interface Merge {
+  readonly format: MergeFormat;
+  /** What the plan knows to be at the path just before the change; undefined: nothing. */
+  readonly base?: ContentId;
+}
+
+/** Bytes; the agent merges no larger database, `DATABASE_SIZE_MAX` of native-shim/agent/records.h. */
+export const mergeSizeLimit = 32 << 20;
+
 /**
  * One change of a file set, in an order in which they can be applied: a directory before what is in it,
  * removals of children before their directory.
  */
 export type FileChange = { readonly path: Buffer } & (
-  | { readonly action: 'put'; readonly state: FileState }
+  | { readonly action: 'put'; readonly state: FileState; readonly merge?: Merge }
   /** Another name of an inode that is already in place at `to`. */
   | { readonly action: 'link'; readonly to: Buffer }
-  | { readonly action: 'remove' }
+  | { readonly action: 'remove'; readonly merge?: Merge }
 );
 
 export type ScriptKind = 'preinst' | 'prerm' | 'postinst' | 'postrm';

@@ -13,6 +13,7 @@ import type {
   FileState,
   GuestSignal,
   LiveAction,
+  Merge,
   Note,
   PackageChange,
   PlanHeader,
@@ -251,7 +252,8 @@ export class PlanReader implements Disposable {
     for (const { position, name, value } of this.#all(rows.fileXattr, xattrQuery, step))
       xattrs.set(position, [...(xattrs.get(position) ?? []), [name, value]]);
     const changeQuery =
-      'SELECT file_change.*, sha256, size FROM file_change LEFT JOIN content ON content = content.id ' +
+      'SELECT file_change.*, content.sha256, content.size, base.sha256 AS base_sha256 FROM file_change ' +
+      'LEFT JOIN content ON content = content.id LEFT JOIN content AS base ON merge_base = base.id ' +
       'WHERE step = ? ORDER BY position';
     return this.#all(rows.fileChange, changeQuery, step).map((row) =>
       fileChange(row, xattrs.get(row.position) ?? []),
@@ -325,8 +327,16 @@ function listQuery(table: string, owner: string): string {
 }
 
 function fileChange(row: ChangeRow, xattrs: [string, Buffer][]): FileChange {
-  if (row.action === 'remove') return { action: 'remove', path: row.path };
   if (row.action === 'link') return { action: 'link', path: row.path, to: row.link_to };
+  const merge: { merge?: Merge } = row.merge_format
+    ? {
+        merge: {
+          format: row.merge_format,
+          ...(row.base_sha256 && { base: row.base_sha256.toString('hex') }),
+        },
+      }
+    : {};
+  if (row.action === 'remove') return { action: 'remove', path: row.path, ...merge };
   const state: FileState = {
     type: row.type,
     mode: row.mode,
@@ -341,7 +351,7 @@ function fileChange(row: ChangeRow, xattrs: [string, Buffer][]): FileChange {
     ...(row.target && { target: row.target }),
     ...(row.major !== null && row.minor !== null && { device: { major: row.major, minor: row.minor } }),
   };
-  return { action: 'put', path: row.path, state };
+  return { action: 'put', path: row.path, state, ...merge };
 }
 
 function inflate(bytes: Buffer): Buffer {

@@ -17,6 +17,10 @@ export const formatVersion = 1;
 export const chunkSize = 1 << 20;
 
 const fileTypes = ['file', 'directory', 'symlink', 'fifo', 'socket', 'char', 'block'] as const;
+const mergeFormats = [
+  ...(['accounts', 'shadow', 'ranges', 'status', 'debconf'] as const),
+  ...(['diversions', 'statoverride', 'triggers', 'alternatives'] as const),
+] as const;
 const oneOf = (values: readonly string[]) => values.map((value) => `'${value}'`).join(', ');
 
 /** The definition of each table, in an order in which they can be created. */
@@ -90,13 +94,17 @@ export const tables = {
     target BLOB,
     major INTEGER CHECK (major >= 0),
     minor INTEGER CHECK (minor >= 0),
+    merge_format TEXT CHECK (merge_format IN (${oneOf(mergeFormats)})),
+    merge_base INTEGER REFERENCES content,
     PRIMARY KEY (step, position),
     CHECK ((action = 'put') = (type IS NOT NULL)),
     CHECK ((type IS NOT NULL) = (mode IS NOT NULL AND uid IS NOT NULL AND gid IS NOT NULL)),
     CHECK ((mtime_seconds IS NULL) = (mtime_nanoseconds IS NULL)),
     CHECK ((type IS 'file') = (content IS NOT NULL)),
     CHECK ((type IS 'symlink') = (target IS NOT NULL)),
-    CHECK ((type IS 'char' OR type IS 'block') = (major IS NOT NULL AND minor IS NOT NULL))
+    CHECK ((type IS 'char' OR type IS 'block') = (major IS NOT NULL AND minor IS NOT NULL)),
+    CHECK (merge_format IS NULL OR type IS 'file' OR action = 'remove'),
+    CHECK (merge_base IS NULL OR merge_format IS NOT NULL)
   ) STRICT`,
   file_xattr: `CREATE TABLE file_xattr (
     step INTEGER NOT NULL,
@@ -229,6 +237,7 @@ const text = z.string();
 const bytes = z.instanceof(Buffer);
 const flag = z.union([z.literal(0), z.literal(1)]);
 const fileType = z.enum(fileTypes);
+const merge = { merge_format: z.enum(mergeFormats).nullable(), base_sha256: bytes.nullable() };
 
 /** What a row must look like once it has left SQLite: numbers that JavaScript can hold, known words. */
 export const rows = {
@@ -273,9 +282,10 @@ export const rows = {
       target: bytes.nullable(),
       major: int.nullable(),
       minor: int.nullable(),
+      ...merge,
     }),
     z.object({ action: z.literal('link'), position: int, path: bytes, link_to: bytes }),
-    z.object({ action: z.literal('remove'), position: int, path: bytes }),
+    z.object({ action: z.literal('remove'), position: int, path: bytes, ...merge }),
   ]),
   fileXattr: z.object({ position: int, name: text, value: bytes }),
   scriptCall: z.object({

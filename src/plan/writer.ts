@@ -285,6 +285,7 @@ export class PlanWriter implements AsyncDisposable {
   #change(step: number, position: number, change: FileChange): void {
     const state = change.action === 'put' ? change.state : undefined;
     const mtime = state === undefined || state.mtime === 'now' ? undefined : state.mtime;
+    const merge = change.action === 'link' ? undefined : change.merge;
     this.#insert('file_change', {
       step,
       position,
@@ -301,6 +302,8 @@ export class PlanWriter implements AsyncDisposable {
       target: state?.target ?? null,
       major: state?.device?.major ?? null,
       minor: state?.device?.minor ?? null,
+      merge_format: merge?.format ?? null,
+      merge_base: merge?.base === undefined ? null : this.#contentNumber(merge.base),
     });
     for (const [name, value] of state?.xattrs ?? [])
       this.#insert('file_xattr', { step, position, name, value });

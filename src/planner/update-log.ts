@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { ContentId, Step } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
-import type { ChangeCollector } from '../shadow/fs/collector.js';
+import type { ChangeCollector, Content } from '../shadow/fs/collector.js';
 import type { ShadowFs } from '../shadow/fs/open.js';
 import type { PlannerListener } from './events.js';
+import { MergeBases } from './merge-bases.js';
 
 /** What the log of an update is written to and read from. */
 export interface UpdateLogParts {
@@ -18,10 +19,12 @@ export class UpdateLog {
   readonly #parts: UpdateLogParts;
   readonly #touched = new Set<string>();
   readonly #kept = new Set<string>();
+  readonly #bases: MergeBases;
   #steps = 0;
 
   constructor(parts: UpdateLogParts) {
     this.#parts = parts;
+    this.#bases = new MergeBases(parts.changes);
   }
 
   get steps(): number {
@@ -43,10 +46,11 @@ export class UpdateLog {
     const { writer, shadow, changes: collector } = this.#parts;
     shadow.checkSpace();
     const wanted = ({ path }: { readonly path: Buffer }) => !this.#kept.has(path.toString('latin1'));
-    const all = await collector.collect(async (content) => {
+    const store = async (content: Content) => {
       if (wanted(content)) await writer.putContent(content.id, content.read(), content.size);
-    });
-    const changes = all.filter(wanted);
+    };
+    const all = await collector.collect(store);
+    const changes = await this.#bases.follow(all.filter(wanted), store);
     if (changes.length === 0) return;
     for (const change of changes) this.#touch(change.path);
     const step = this.append({ kind: 'files', changes });

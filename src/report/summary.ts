@@ -1,5 +1,5 @@
 import type { PlanReader } from '../plan/reader.js';
-import type { FileChange, ScriptCall, Step } from '../plan/model.js';
+import type { FileChange, MergeFormat, ScriptCall, Step } from '../plan/model.js';
 
 /** Everything a plan does to files, counted by what it does. */
 export interface FileCounts {
@@ -112,6 +112,8 @@ export interface FileRow {
   readonly size?: number;
   readonly content?: string;
   readonly target?: string;
+  /** Of a database: it is merged with what the guest has changed in it meanwhile. */
+  readonly merge?: MergeFormat;
 }
 
 export function fileRows(steps: Iterable<Step>): FileRow[] {
@@ -121,8 +123,9 @@ export function fileRows(steps: Iterable<Step>): FileRow[] {
 }
 
 function fileRow(step: number, change: FileChange): FileRow {
-  const row = { step, action: change.action, path: text(change.path) };
-  if (change.action === 'link') return { ...row, target: text(change.to) };
+  const about = { step, action: change.action, path: text(change.path) };
+  if (change.action === 'link') return { ...about, target: text(change.to) };
+  const row = { ...about, ...(change.merge && { merge: change.merge.format }) };
   if (change.action === 'remove') return row;
   const { type, mode, uid, gid, size, content, target } = change.state;
   return {

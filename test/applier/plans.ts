@@ -5,6 +5,8 @@ import type {
   FileState,
   FileType,
   LiveAction,
+  Merge,
+  MergeFormat,
   Precondition,
   ScriptCall,
   Step,
@@ -31,6 +33,28 @@ export class PlanBuilder {
     const bytes = Buffer.from(content);
     this.contents.set(contentId(bytes), bytes);
     return this.put(path, 'file', { mode: 0o644, content: contentId(bytes), size: bytes.length, ...rest });
+  }
+
+  /** A database; `base`: what is there before, in the order of the plan. */
+  database(
+    path: string,
+    format: MergeFormat,
+    base: string | undefined,
+    content: string,
+    rest: Partial<FileState> = {},
+  ): FileChange {
+    const put = this.file(path, content, rest);
+    return { ...put, ...this.#merge(format, base) };
+  }
+
+  removeDatabase(path: string, format: MergeFormat, base: string): FileChange {
+    return { ...this.remove(path), ...this.#merge(format, base) };
+  }
+
+  #merge(format: MergeFormat, base: string | undefined): { readonly merge: Merge } {
+    if (base === undefined) return { merge: { format } };
+    this.contents.set(contentId(Buffer.from(base)), Buffer.from(base));
+    return { merge: { format, base: contentId(Buffer.from(base)) } };
   }
 
   link(path: string, to: string): FileChange {

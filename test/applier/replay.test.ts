@@ -11,6 +11,7 @@ const step = {
   changes: 1,
   kept: [],
   overwrote: [],
+  merged: [],
 };
 const commit = { event: 'phase', phase: 'commit', seconds: 0 };
 const recovered = { event: 'end', status: 'recovered', scripts: 0 };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import type { AuditEvent } from '../../src/plan/audit-event.js';
-import type { FileChange, FileState, Precondition, Step } from '../../src/plan/model.js';
+import type { FileChange, FileState, Merge, Precondition, Step } from '../../src/plan/model.js';
 import { PlanReader } from '../../src/plan/reader.js';
 import { PlanWriter } from '../../src/plan/writer.js';
 import { contentId, readPlan, refusal, samplePlan, writePlan, type PlanData } from './sample.js';
@@ -47,11 +47,24 @@ function state(stored: readonly Buffer[]): fc.Arbitrary<FileState> {
   );
 }
 
+function merge(stored: readonly Buffer[]): fc.Arbitrary<Merge | undefined> {
+  const base = fc.option(fc.constantFrom(...stored.map(contentId)), { nil: undefined });
+  const format = fc.constantFrom('accounts' as const, 'status' as const, 'alternatives' as const);
+  return fc.option(
+    fc.record({ format, base }).map(({ format, base }) => ({ format, ...(base !== undefined && { base }) })),
+    { nil: undefined },
+  );
+}
+
 function step(stored: readonly Buffer[], commands: number): fc.Arbitrary<Step> {
   const change: fc.Arbitrary<FileChange> = fc.oneof(
-    fc.record({ action: fc.constant('put' as const), path, state: state(stored) }),
+    fc
+      .record({ action: fc.constant('put' as const), path, state: state(stored), merge: merge(stored) })
+      .map(({ merge: by, ...put }) => (by && put.state.type === 'file' ? { ...put, merge: by } : put)),
     fc.record({ action: fc.constant('link' as const), path, to: path }),
-    fc.record({ action: fc.constant('remove' as const), path }),
+    fc
+      .record({ action: fc.constant('remove' as const), path, merge: merge(stored) })
+      .map(({ merge: by, ...remove }) => (by ? { ...remove, merge: by } : remove)),
   );
   const call = fc.record({
     kind: fc.constantFrom('preinst' as const, 'prerm' as const, 'postinst' as const, 'postrm' as const),
@@ -153,12 +166,12 @@ describe('a plan', () => {
       commands: 2,
       packages: 3,
       steps: 6,
-      changes: 8,
+      changes: 11,
       scripts: 2,
       preconditions: 3,
       executions: 2,
-      contents: 3,
-      contentBytes: 5017,
+      contents: 5,
+      contentBytes: 5049,
     });
   });
 

@@ -79,6 +79,8 @@ export function readPlan(reader: PlanReader, contents: readonly Buffer[]): PlanD
 const shell = Buffer.from('#!/bin/sh\nexit 0\n');
 const page = Buffer.alloc(5000, 'all work and no play\n');
 const empty = Buffer.alloc(0);
+const oldGroup = Buffer.from('root:x:0:\n');
+const group = Buffer.from('root:x:0:\nsite:x:999:\n');
 const now = { uid: 0, gid: 0, mtime: 'now', xattrs: [] } as const;
 
 const changes: FileChange[] = [
@@ -123,7 +125,24 @@ const changes: FileChange[] = [
     state: { ...now, type: 'char', mode: 0o666, device: { major: 1, minor: 3 } },
   },
   { action: 'put', path: Buffer.from('/opt/site/pipe'), state: { ...now, type: 'fifo', mode: 0o600 } },
+  {
+    action: 'put',
+    path: Buffer.from('/etc/group'),
+    state: { ...now, type: 'file', mode: 0o644, content: contentId(group), size: group.length },
+    merge: { format: 'accounts', base: contentId(oldGroup) },
+  },
+  {
+    action: 'put',
+    path: Buffer.from('/etc/subgid'),
+    state: { ...now, type: 'file', mode: 0o644, content: contentId(empty), size: 0 },
+    merge: { format: 'ranges' },
+  },
   { action: 'remove', path: Buffer.from('/opt/old') },
+  {
+    action: 'remove',
+    path: Buffer.from('/var/lib/dpkg/alternatives/site'),
+    merge: { format: 'alternatives', base: contentId(page) },
+  },
 ];
 
 /** A small plan with one of everything. */
@@ -154,7 +173,7 @@ export const samplePlan: PlanData = {
     { name: 'old', architecture: 'all', from: '3', to: undefined },
     { name: 'site', architecture: 'amd64', from: undefined, to: '2:1.0~rc1-1' },
   ],
-  contents: [empty, page, shell],
+  contents: [empty, page, shell, oldGroup, group],
   steps: [
     { kind: 'files', changes },
     {

@@ -2,7 +2,7 @@ import { lstatSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { check, loadShim } from '../../native/shim.js';
 import type { ContentId, FileChange, Precondition } from '../../plan/model.js';
-import { readPieces } from './host-tree.js';
+import { HostTree, readPieces } from './host-tree.js';
 import { precondition } from './inode.js';
 import { LayerChangeFinder } from './layer-changes.js';
 import { fromGuestPath, type Layer } from './layer.js';
@@ -67,6 +67,16 @@ export class ChangeCollector {
     const place = fromGuestPath(this.#layers, path);
     const inode = place && this.#finders.get(place.layer)!.known.lower(place.path);
     return inode ? precondition(inode) : { type: 'absent' };
+  }
+
+  /** The regular file that the guest has at `path` before any change; undefined: there is none. */
+  lowerContent(path: Buffer): Content | undefined {
+    const place = fromGuestPath(this.#layers, path);
+    const inode = place && this.#finders.get(place.layer)!.known.lower(place.path);
+    if (!place || inode?.type !== 'file') return undefined;
+    const file = new HostTree(place.layer.lower).hostPath(place.path);
+    const size = Number(inode.stat.size);
+    return { id: inode.content(), path, size, read: () => readPieces(file, size) };
   }
 
   async #collect(sink: ContentSink | undefined): Promise<FileChange[]> {
