@@ -160,7 +160,7 @@ static const struct record **pick(const struct record *const *records, size_t co
 }
 
 static void put_line(struct span text, FILE *to) {
-  fwrite(text.at, 1, text.size, to);
+  if (text.size) fwrite(text.at, 1, text.size, to);
   fputc('\n', to);
 }
 

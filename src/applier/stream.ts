@@ -37,7 +37,7 @@ const record = {
   end: 8,
 } as const;
 /** As `enum merge_format`. */
-const mergeFormat: Record<MergeFormat, number> = {
+export const mergeFormat: Record<MergeFormat, number> = {
   accounts: 1,
   shadow: 2,
   ranges: 3,

@@ -10,8 +10,9 @@ import { writeStream } from '../../src/applier/stream.js';
 import { runTool } from '../../src/base/command.js';
 import { PlanReader } from '../../src/plan/reader.js';
 import { agentProgram } from '../../src/transport/agent-program.js';
-import { fullPlan } from './plans.js';
-import { makeGuest, snapshot } from './tree.js';
+import type { MergeFormat } from '../../src/plan/model.js';
+import { fullPlan, PlanBuilder } from './plans.js';
+import { makeGuest, probe, snapshot } from './tree.js';
 
 let folder: string;
 let root: string;
@@ -42,6 +43,7 @@ async function layOut(): Promise<void> {
         plan.put('/boot/grub', 'directory', { mode: 0o700 + step, mtime: { seconds: 9, nanoseconds: step } }),
         plan.file('/boot/grub/cfg', `menu ${step}`),
         plan.link(`/boot/link${step}`, '/boot/grub/cfg'),
+        plan.database('/etc/db', 'shadow', step > 0 ? `a:${step - 1}\n` : undefined, `a:${step}\n`),
         ...changes,
       )
       .script(['show']);
@@ -116,6 +118,85 @@ test('killed at any moment, also while it recovers, the agent leaves the old tre
     await drop();
   }
   expect(outcomes).toContain('old');
+});
+
+describe('killed while it merges what the guest has changed, the agent leaves the old tree or the new one', () => {
+  const names = Array.from({ length: 20 }, (_, at) => `/etc/db${at}`);
+  const isMerged = (name: string) => readFileSync(join(root, name), 'utf8') === `${name} 3\nlive 1\n`;
+
+  /**
+   * A guest with databases, and a stream that changes them twice; in between a script does. Returns the tree.
+   *
+   * @param middle format of the one in the middle of the last step
+   */
+  async function prepare(middle: MergeFormat): Promise<string[]> {
+    rmSync(root, { recursive: true });
+    mkdirSync(root);
+    makeGuest(root);
+    writeFileSync(join(root, 'etc/.pwd.lock'), '');
+    for (const name of names) writeFileSync(join(root, name), `${name} 1\n`);
+    const plan = new PlanBuilder().expect(root, ...names);
+    const put = (from: number, to: number) =>
+      names.map((name, at) =>
+        plan.database(
+          name,
+          at === 10 && from === 2 ? middle : 'triggers',
+          `${name} ${from}\n`,
+          `${name} ${to}\n`,
+        ),
+      );
+    plan
+      .files(...put(1, 2))
+      .script(['append', 'live 1\n', ...names])
+      .files(...put(2, 3));
+    for (const path of [join(folder, 'plan'), stream]) rmSync(path, { force: true });
+    using reader = PlanReader.open(await plan.write(join(folder, 'plan')));
+    writeStream(reader, stream);
+    return withoutNow(snapshot(root));
+  }
+
+  test('at any moment', async () => {
+    const outcomes = new Set<string>();
+    let durationMs = 0;
+    for (let round = 0; round < 10; round++) {
+      const before = await prepare('triggers');
+      if (round === 0) {
+        const started = performance.now();
+        expect(run(apply)).toEqual({ status: 0, last: 'applied' });
+        durationMs = (performance.now() - started) / 2;
+      } else {
+        // Once the script is done: one that outlives the agent would write into the tree that was brought back.
+        await kill(apply, 4, Math.random() * durationMs);
+        if (round % 3 === 0) await kill(['recover'], 0, Math.random() * 20);
+        expect(run(['recover'])).toEqual({ status: 0, last: 'recovered' });
+      }
+      const whole = names.every(isMerged);
+      outcomes.add(whole ? 'new' : 'old');
+      if (!whole) expect(withoutNow(snapshot(root))).toEqual(before);
+      expect(readdirSync(join(root, 'var/lib'))).toEqual(['dpkg']);
+    }
+    expect(outcomes).toContain('new');
+  });
+
+  test('half way', async () => {
+    const before = await prepare('shadow');
+    const program = join(folder, 'probe');
+    writeFileSync(program, probe(), { mode: 0o755 });
+    const holder = spawn(program, ['lock', join(root, 'etc/.pwd.lock')], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const [released] = [once(holder, 'exit'), await once(holder.stdout, 'data')];
+    const agent = spawn(agentProgram(), argumentsOf(apply), { stdio: ['ignore', 'ignore', 'inherit'] });
+    const gone = once(agent, 'close');
+    // The next one needs the lock.
+    while (!isMerged(names[9]!)) await sleep(5);
+    agent.kill('SIGKILL');
+    await gone;
+    holder.stdin.end();
+    await released;
+    expect(run(['recover'])).toEqual({ status: 0, last: 'recovered' });
+    expect(withoutNow(snapshot(root))).toEqual(before);
+  });
 });
 
 /** Directories into which a replay puts names have the time of the replay: left out of the comparison. */

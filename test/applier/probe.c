@@ -8,6 +8,9 @@
  *   …/rmdir DIRECTORY    removes it, as long as it is empty
  *   …/link TARGET NAME   makes a symbolic link
  *   …/write FILE TEXT    gives FILE that content
+ *   …/append TEXT FILE…  adds TEXT at the end of each
+ *   …/rename OLD NEW     gives a file another name
+ *   …/grow FILE          makes it 64 MiB long
  *   …/flood              says 6 MiB, waits a moment and says whether all of it is still kept
  *   …/lock FILE          takes FILE's lock as dpkg does, says "locked", waits until stdin ends
  *   …/dpkg ARG…          notes its arguments in /dpkg-called, and whether dpkg's lock is free
@@ -80,6 +83,16 @@ int main(int argc, char **argv) {
     FILE *file = fopen(argv[2], "w");
     fputs(argv[3], file);
     return fclose(file);
+  }
+  if (strcmp(what, "rename") == 0) return rename(argv[2], argv[3]) < 0;
+  if (strcmp(what, "grow") == 0) return truncate(argv[2], 64 << 20) < 0;
+  if (strcmp(what, "append") == 0) {
+    for (int i = 3; i < argc; i++) {
+      FILE *file = fopen(argv[i], "a");
+      fputs(argv[2], file);
+      if (fclose(file) != 0) return 1;
+    }
+    return 0;
   }
   if (strcmp(what, "lock") == 0) {
     if (lock(argv[2]) < 0) return 1;

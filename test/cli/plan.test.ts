@@ -57,6 +57,16 @@ test('what was read of /proc is in the plan with its readers', async () => {
   expect(proc.some(({ path }) => path.startsWith('/proc/self'))).toBe(true);
 });
 
+test('databases are merged with what the guest makes of them meanwhile, their backups are not', async () => {
+  const { files } = await bench.document<{ files: { path: string; action: string; merge?: string }[] }>(
+    ...['show', plan, '--files', '--json'],
+  );
+  const merges = (path: string) =>
+    new Set(files.filter((file) => file.path === path).map(({ merge }) => merge));
+  expect(merges('/var/lib/dpkg/status')).toEqual(new Set(['status']));
+  expect(merges('/var/lib/dpkg/status-old')).toEqual(new Set([undefined]));
+});
+
 test('scripts run in a clean environment that dpkg has added to', async () => {
   const { scripts } = await bench.document<{ scripts: Script[] }>('show', plan, '--scripts', '--json');
   for (const script of scripts) {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { openDisk } from '../../../src/disk/open.js';
@@ -53,7 +54,7 @@ function tell(change: FileChange): string {
 test('each collection has what changed since the one before', async () => {
   await onGuest(
     (top) => fs.writeFileSync(join(top, 'conf'), 'old'),
-    async ({ at, collect, changes, contents }) => {
+    async ({ at, collect, changes, contents, collector }) => {
       expect(await collect()).toEqual([]);
       fs.writeFileSync(at('conf'), 'new');
       expect(await collect()).toEqual(['put file /conf']);
@@ -66,6 +67,11 @@ test('each collection has what changed since the one before', async () => {
       expect(await collect()).toEqual(['put file /conf']);
       fs.rmSync(at('conf'));
       expect(await collect()).toEqual(['remove /conf']);
+      const before = collector.lowerContent(Buffer.from('/conf'))!;
+      expect([before.size, Buffer.concat([...before.read()]).toString()]).toEqual([3, 'old']);
+      expect(before.id).toBe(createHash('sha256').update('old').digest('hex'));
+      for (const path of ['/', '/none', '/lost+found'])
+        expect(collector.lowerContent(Buffer.from(path))).toBeUndefined();
     },
   );
 });
