@@ -57,13 +57,13 @@ void expect_made(const struct change *change, const struct place *place, bool me
   expect(it);
 }
 
-static bool same_as_put(const struct stream *stream, const struct change *put, int fd) {
+bool same_as_streamed(const struct stream *stream, uint64_t offset, uint64_t size, int fd) {
   char ours[16384], found[sizeof ours];
   struct stat status;
-  if (fstat(fd, &status) < 0 || (uint64_t)status.st_size != put->size) return false;
-  for (uint64_t at = 0; at < put->size;) {
-    size_t part = put->size - at < sizeof ours ? (size_t)(put->size - at) : sizeof ours;
-    if (pread(stream->fd, ours, part, (off_t)(put->offset + at)) != (ssize_t)part ||
+  if (fstat(fd, &status) < 0 || (uint64_t)status.st_size != size) return false;
+  for (uint64_t at = 0; at < size;) {
+    size_t part = size - at < sizeof ours ? (size_t)(size - at) : sizeof ours;
+    if (pread(stream->fd, ours, part, (off_t)(offset + at)) != (ssize_t)part ||
         pread(fd, found, part, (off_t)at) != (ssize_t)part || memcmp(ours, found, part) != 0)
       return false;
     at += part;
@@ -75,7 +75,7 @@ static bool same_content(const struct stream *stream, const struct expectation *
   uint8_t digest[DIGEST_SIZE];
   if (!it->put && !it->sha256) return true;
   int fd = openat(place->parent, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  bool same = fd >= 0 && (it->put ? same_as_put(stream, it->put, fd)
+  bool same = fd >= 0 && (it->put ? same_as_streamed(stream, it->put->offset, it->put->size, fd)
                                   : hash_file(fd, digest) == 0 && memcmp(digest, it->sha256, DIGEST_SIZE) == 0);
   if (fd >= 0) close(fd);
   return same;
@@ -92,13 +92,6 @@ static bool same_target(const struct expectation *it, const struct place *place)
 bool same_look(const struct stat *one, const struct stat *other) {
   return one->st_dev == other->st_dev && one->st_ino == other->st_ino && one->st_size == other->st_size &&
          one->st_ctim.tv_sec == other->st_ctim.tv_sec && one->st_ctim.tv_nsec == other->st_ctim.tv_nsec;
-}
-
-bool is_untouched(const char *path, const struct place *place) {
-  const struct expectation *it = find(path);
-  struct stat now;
-  return it && !it->merged && (it->put || it->sha256) && look(place->parent, place->name, &now) &&
-         same_look(&now, &it->seen);
 }
 
 bool is_unexpected(const struct stream *stream, const char *path, const struct place *place) {

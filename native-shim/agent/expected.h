@@ -17,9 +17,8 @@ void expect_made(const struct change *change, const struct place *place, bool me
 
 /* Whether something with another content than the expected one is there. What can't be read counts as that. */
 bool is_unexpected(const struct stream *stream, const char *path, const struct place *place);
-/* Whether what is there has the expected content, and nothing wrote to it since that was found or made. */
-bool is_untouched(const char *path, const struct place *place);
-
+/* Whether a file is what the stream has at `offset`, all of it. */
+bool same_as_streamed(const struct stream *stream, uint64_t offset, uint64_t size, int fd);
 /* Whether two looks saw one file, to which nothing wrote between them. */
 bool same_look(const struct stat *one, const struct stat *other);
 

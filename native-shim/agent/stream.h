@@ -99,9 +99,9 @@ struct change {
   const char *target;
   uint32_t xattr_count;
   struct xattr *xattrs;
-  /* RECORD_PUT, RECORD_REMOVE: of a database; the content that the plan knows there before, of size 0: none */
+  /* RECORD_PUT, RECORD_REMOVE of a database; the base is what the plan knows to be there before, of size 0: nothing */
   enum merge_format merge;
-  uint64_t base_offset;
+  uint64_t base_offset; /* as `offset` */
   uint64_t base_size;
 };
 

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import type { MergeFormat } from '../../src/plan/model.js';
+import { databaseFormat } from '../../src/planner/databases.js';
 import { MergeProgram, type Merged } from './merge-program.js';
 
 let program: MergeProgram;
@@ -207,6 +208,22 @@ test("records of the guest's own come behind what they followed, so that they ar
   ).toEqual({ text: passwd('0', 'a', 'b', 'l', 'm', 'p', '+') });
   // A last line without an end is a record like the others.
   expect(await program.merge('shadow', 'a:1', 'a:1\nb:2', 'a:1\nc:3')).toEqual({ text: 'a:1\nc:3\nb:2\n' });
+});
+
+test('the databases of this machine are taken, and come out as they are', async () => {
+  const folders = ['/etc', ...['', '/triggers', '/alternatives'].map((name) => `/var/lib/dpkg${name}`)];
+  const taken = new Set<string>();
+  for (const folder of [...folders, '/var/cache/debconf'])
+    for (const name of readdirSync(folder)) {
+      const format = databaseFormat(Buffer.from(join(folder, name)));
+      if (!format) continue;
+      const text = readFileSync(join(folder, name));
+      expect(await program.merge(format, text, text, text)).toEqual({ text: text.toString('latin1') });
+      taken.add(format);
+    }
+  expect([...taken]).toEqual(
+    expect.arrayContaining(['accounts', 'shadow', 'status', 'alternatives', 'debconf']),
+  );
 });
 
 test('packages of two architectures are two records', async () => {
