@@ -28,8 +28,10 @@ function follow(
     lowerContent: (at) => {
       const there = files[String(at)];
       if (typeof there === 'string')
-        return { id: id(there), size: there.length, read: () => [Buffer.from(there)] };
-      return there?.size === undefined ? undefined : { id: id(''), size: there.size, read: () => [] };
+        return { id: id(there), path: at, size: there.length, read: () => [Buffer.from(there)] };
+      return there?.size === undefined
+        ? undefined
+        : { id: id(''), path: at, size: there.size, read: () => [] };
     },
   });
   const store = async ({ read, size }: Content) => {
