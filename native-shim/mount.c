@@ -75,10 +75,11 @@ int32_t oua_make_directory(const char *root, const char *path) {
   return result;
 }
 
-int32_t oua_open_in_root(const char *root, const char *path) {
+int32_t oua_open_in_root(const char *root, const char *path, int32_t only_known) {
   int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return -errno;
-  int fd = oua_open_below(directory, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_IN_ROOT);
+  int flags = only_known ? O_PATH : O_RDONLY | O_NONBLOCK | O_NOCTTY;
+  int fd = oua_open_below(directory, path, flags, RESOLVE_IN_ROOT);
   close(directory);
   return fd;
 }

@@ -18,10 +18,10 @@ OUA_EXPORT int32_t oua_attach_mount(const char *source_root, const char *source,
 OUA_EXPORT int32_t oua_make_directory(const char *root, const char *path);
 
 /*
- * Opens `path` for reading with `root` as `/`: symbolic links are followed as a process chrooted there would.
- * Never blocks on a FIFO. Returns a file descriptor.
+ * Opens `path` for reading, or only to know it (O_PATH), with `root` as `/`: symbolic links are followed as a process
+ * chrooted there would. Never blocks on a FIFO. Returns a file descriptor.
  */
-OUA_EXPORT int32_t oua_open_in_root(const char *root, const char *path);
+OUA_EXPORT int32_t oua_open_in_root(const char *root, const char *path, int32_t only_known);
 
 /* Writes back the file system that holds `path`, syncfs(2). */
 OUA_EXPORT int32_t oua_sync_file_system(const char *path);

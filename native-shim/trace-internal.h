@@ -239,6 +239,7 @@ void stop_resume(struct tracee *tracee, int signal);
 /* trace-answer.c: each takes a call at its seccomp stop, or at its exit, and leaves the tracee stopped */
 void answer_uname(struct run *run, struct tracee *tracee);
 void answer_personality(struct tracee *tracee);
+void answer_statfs(struct run *run, struct tracee *tracee, int64_t result);
 
 /* trace-readlink.c: at the call's entry, if there is a hidden procfs, and at its exit */
 void readlink_begin(struct run *run, struct tracee *tracee);

@@ -99,6 +99,8 @@ static void on_seccomp(struct run *run, struct tracee *tracee) {
     if (run->hidden_proc) readlink_begin(run, tracee);
     break;
   case OUA_ANSWER_PERSONALITY:
+  case OUA_ANSWER_STATFS:
+  case OUA_ANSWER_STATFS64:
     tracee->at_exit = true;
     break;
   case OUA_ANSWER_TOLD:
@@ -128,6 +130,10 @@ static void on_syscall(struct run *run, struct tracee *tracee) {
     break;
   case OUA_ANSWER_PERSONALITY:
     answer_personality(tracee);
+    break;
+  case OUA_ANSWER_STATFS:
+  case OUA_ANSWER_STATFS64:
+    answer_statfs(run, tracee, result);
     break;
   case OUA_ANSWER_TOLD:
     told_end(run, tracee, result);

@@ -69,6 +69,8 @@ enum oua_trace_answer {
   OUA_ANSWER_PIDFD = 19,       /* by the descriptor in argument 0 */
   OUA_ANSWER_PIDFD_WAIT = 20,  /* by the descriptor in argument 1 */
   OUA_ANSWER_SECCOMP = 21,     /* noted: the caller is going to have a supervisor */
+  OUA_ANSWER_STATFS = 22,   /* at exit: struct statfs at argument 1, whose type is procfs's for our /proc */
+  OUA_ANSWER_STATFS64 = 23, /* the same at argument 2 */
 };
 
 

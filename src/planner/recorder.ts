@@ -212,8 +212,8 @@ export class Recorder {
   }
 
   #append(
-    { rule, path, sha256, argvs }: LiveActions,
-    { environment, cwd }: ExecStop,
+    { rule, path, sha256, argvs, environment }: LiveActions,
+    { cwd }: ExecStop,
     running: RunningScript | undefined,
   ): void {
     for (const argv of argvs) {

@@ -25,6 +25,8 @@ export const answers = {
   pidfd: 19,
   pidfdWait: 20,
   seccomp: 21,
+  statfs: 22,
+  statfs64: 23,
 } as const;
 export type Answer = keyof typeof answers;
 

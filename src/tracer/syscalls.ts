@@ -60,6 +60,18 @@ export const syscalls: readonly SyscallRow[] = [
     'links into the hidden procfs only, whatever the size of the buffer',
   ),
   corrected('readlinkat', 'hiddenProc', 'readlinkat', 'full', 'as readlink(2)'),
+  ...(['statfs', 'fstatfs'] as const).map((name) =>
+    corrected(
+      name,
+      'hiddenProc',
+      'statfs',
+      'full',
+      'a FUSE file system, which only /proc is, has the type of procfs',
+    ),
+  ),
+  ...(['statfs64', 'fstatfs64'] as const).map((name) =>
+    corrected(name, 'hiddenProc', 'statfs64', 'full', 'as statfs(2), for 32-bit programs'),
+  ),
   refused('ptrace', EPERM, 'a tracee has a tracer already'),
   refused('io_uring_setup', ENOSYS, 'its calls would pass by the filter'),
   ...auditRows,

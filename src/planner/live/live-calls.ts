@@ -18,6 +18,8 @@ export interface LiveActions {
   readonly path: Buffer;
   readonly sha256: string;
   readonly argvs: readonly (readonly Buffer[])[];
+  /** `NAME=value` */
+  readonly environment: readonly Buffer[];
 }
 
 /** A verdict as the tracer and the plan take it: bytes, and what is needed to run it again. */
@@ -31,6 +33,9 @@ export type LiveVerdict =
       readonly actions: LiveActions;
       readonly secrets: readonly string[];
     };
+
+/** What tells a program that debconf's frontend listens at its descriptor 3, debconf's confmodule: at the replay none does. */
+const frontend = /^(DEBIAN_HAS_FRONTEND|DEBCONF_REDIR|DEBCONF_OLD_FD_BASE)=/;
 
 type ConnectEvent = Extract<CallEvent, { address: unknown }>;
 
@@ -70,6 +75,7 @@ export class LiveCalls {
       path,
       sha256: createHash('sha256').update(program).digest('hex'),
       argvs: argvs.map(words),
+      environment: stop.environment.filter((entry) => !frontend.test(entry.toString('latin1'))),
     });
     switch (verdict.kind) {
       case 'files':

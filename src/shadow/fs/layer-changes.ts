@@ -3,7 +3,7 @@ import type { FileChange } from '../../plan/model.js';
 import { HostTree } from './host-tree.js';
 import { fileState, readInode, sameInode, type Inode } from './inode.js';
 import { KnownTree } from './known-tree.js';
-import { toGuestPath, type Layer, type LayerPath } from './layer.js';
+import { parentOf, toGuestPath, type Layer, type LayerPath } from './layer.js';
 import { scanChanged, type ScanEntry } from './scan.js';
 
 /** Changes of one layer, in the three groups in which they are applied. */
@@ -35,6 +35,8 @@ export class LayerChangeFinder {
   readonly #upperDirectories = new Map<LayerPath, bigint>();
   /** Names seen of merged inodes with several, by inode number. */
   readonly #twins = new Map<bigint, ReadonlySet<LayerPath>>();
+  /** What this collection has changes of. */
+  readonly #changed = new Set<LayerPath>();
   #looked = false;
 
   /** @param start nanoseconds since the epoch: when the emulation began */
@@ -53,6 +55,7 @@ export class LayerChangeFinder {
   async collect(since: bigint, sink: FileSink | undefined): Promise<LayerChanges> {
     this.#upper.refresh();
     this.#merged.refresh();
+    this.#changed.clear();
     const current = this.#look(this.#candidates(since));
     this.#looked = true;
     const clear = new Set<LayerPath>();
@@ -66,7 +69,24 @@ export class LayerChangeFinder {
     }
     const removed = (paths: Iterable<LayerPath>) => this.#remove([...paths]);
     const changes = { clear: removed(clear), remove: removed([...gone].filter((path) => !clear.has(path))) };
-    return { ...changes, put: await this.#put(current, sink) };
+    const put = await this.#put(current, sink);
+    return { ...changes, put: [...this.#keepTimes(), ...put] };
+  }
+
+  /**
+   * A file that was written in place leaves its directory's time as it was; the replay puts a new one in its place.
+   * Directories whose time would change only by that are put, too, so that they get it back.
+   */
+  #keepTimes(): FileChange[] {
+    const directories = new Set([...this.#changed].map(parentOf).filter((path) => path !== ''));
+    return [...directories].sort().flatMap((path) => {
+      const known = this.known.get(path);
+      const time = this.#merged.lstat(path)?.mtimeNs;
+      const kept = known?.type === 'directory' && time !== undefined && time < this.#start;
+      return kept && !this.#changed.has(path)
+        ? this.#change(path, { action: 'put', state: fileState(known, this.#start) })
+        : [];
+    });
   }
 
   /** Paths that may have changed. */
@@ -196,6 +216,7 @@ export class LayerChangeFinder {
   }
 
   #change(path: LayerPath, what: Unplaced): FileChange[] {
+    this.#changed.add(path);
     const guestPath = toGuestPath(this.#layer, path);
     return guestPath ? [{ path: guestPath, ...what }] : [];
   }

@@ -10,14 +10,18 @@ const absent = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
  * are resolved below `root` and nowhere else. Returns a descriptor of ours, or undefined when nothing is there.
  */
 export function openInShadow(root: string, path: string): number | undefined {
-  const descriptor = loadShim().oua_open_in_root(root, path);
+  return open(root, path, false);
+}
+
+function open(root: string, path: string, onlyKnown: boolean): number | undefined {
+  const descriptor = loadShim().oua_open_in_root(root, path, Number(onlyKnown));
   if (descriptor < 0 && absent.has(new ShimError(path, -descriptor).code)) return undefined;
   return check(`open ${path} in the guest's tree`, descriptor);
 }
 
 /** The path of the guest without symbolic links; undefined when nothing is there. */
 export function resolveInShadow(root: string, path: string): Buffer | undefined {
-  const descriptor = openInShadow(root, path);
+  const descriptor = open(root, path, true);
   if (descriptor === undefined) return undefined;
   try {
     return readlinkSync(`/proc/self/fd/${descriptor}`, 'buffer').subarray(
