@@ -1,10 +1,10 @@
-import type { AllowedDifference } from './judge.js';
+import type { AllowListRow } from './judge.js';
 
 /**
  * What two runs of the same update inside two copies of the same guest do not agree on, and nothing else. A row is
  * here because it was seen so, and a run of the corpus names the rows that were not seen again.
  */
-export const allowList: readonly AllowedDifference[] = [
+export const allowList: readonly AllowListRow[] = [
   {
     path: '/var/log/dpkg.log',
     aspects: ['content'],
@@ -43,6 +43,11 @@ export const allowList: readonly AllowedDifference[] = [
     path: '/var/log/journal/*/system@*.journal*',
     aspects: ['presence'],
     why: 'a journal that was put aside is named by its random id and its first time',
+  },
+  {
+    name: /^((?:\/var)?\/tmp\/systemd-private-)[0-9a-f]{32}(-.*)-\w{6}(?=\/|$)/,
+    as: '$1BOOT$2-RANDOM',
+    why: "a service's private temporary directory has the boot's id and six random letters in its name",
   },
   { path: '/var/log/wtmp', aspects: ['content'], why: 'it holds the times of boots and logins' },
   {

@@ -1,6 +1,6 @@
 import { allowList } from './allow-list.js';
 import { fact, type Item, type Observation } from './item.js';
-import { globPattern, Judge, type AllowedDifference } from './judge.js';
+import { globPattern, Judge, type AllowedDifference, type AllowListRow } from './judge.js';
 
 const observation = (facts: Readonly<Record<string, string>>): Observation =>
   new Map(Object.entries(facts).map(([path, value]): [string, Item] => [path, fact(value)]));
@@ -68,6 +68,34 @@ test('rows that no references gave reason for are known', () => {
   expect(judge.unseen).toEqual([log]);
 });
 
+describe('random names', () => {
+  const judge = () => new Judge([{ name: /^\/tmp\/[0-9a-f]{4}(?=\/|$)/, as: '/tmp/RANDOM', why: 'random' }]);
+  const first = observation({ '/tmp/0a1b': 'd', '/tmp/0a1b/file': '1', '/tmp/x': '' });
+
+  test('do not count, but what is behind them does', () => {
+    const same = observation({ '/tmp/ffff': 'd', '/tmp/ffff/file': '1', '/tmp/x': '' });
+    expect(judge().compareCandidate(first, first, same)).toEqual([]);
+    const other = observation({ '/tmp/ffff': 'd', '/tmp/ffff/file': '2', '/tmp/x': '' });
+    expect(judge().compareCandidate(first, first, other)).toMatchObject([{ path: '/tmp/RANDOM/file' }]);
+    expect(judge().compareCandidate(first, first, observation({ '/tmp/x': '' }))).toMatchObject([
+      { path: '/tmp/RANDOM', aspect: 'presence' },
+    ]);
+  });
+
+  test('of several that are the same each counts', () => {
+    const two = observation({ '/tmp/0a1b': 'd', '/tmp/0a1b/file': '1', '/tmp/ffff': 'd', '/tmp/x': '' });
+    expect(judge().compareCandidate(first, first, two)).toMatchObject([{ path: '/tmp/RANDOM 2' }]);
+  });
+
+  test('are seen when the references do not have the same', () => {
+    const seen = judge();
+    seen.compareReferences(first, first);
+    expect(seen.unseen).toHaveLength(1);
+    seen.compareReferences(first, observation({ '/tmp/ffff': 'd', '/tmp/ffff/file': '1', '/tmp/x': '' }));
+    expect(seen.unseen).toEqual([]);
+  });
+});
+
 test('a pattern is one of whole paths', () => {
   expect(globPattern('/var/log/*.log').test('/var/log/a.log')).toBe(true);
   expect(globPattern('/var/log/*.log').test('/var/log/apt/a.log')).toBe(false);
@@ -78,9 +106,13 @@ test('a pattern is one of whole paths', () => {
 });
 
 test('each row of the allow-list is there once, with a reason', () => {
-  const keys = allowList.flatMap(({ path, aspects }) => aspects.map((aspect) => `${path} ${aspect}`));
+  const keys = allowList.flatMap((row) =>
+    'path' in row ? row.aspects.map((aspect) => `${row.path} ${aspect}`) : [row.name.source],
+  );
   expect(new Set(keys).size).toBe(keys.length);
   expect(allowList.filter(({ why }) => why.length < 10)).toEqual([]);
   // A row for everything would make the oracle blind.
-  expect(allowList.filter(({ path }) => globPattern(path).test('/etc/passwd'))).toEqual([]);
+  const matches = (row: AllowListRow) =>
+    ('path' in row ? globPattern(row.path) : row.name).test('/etc/passwd');
+  expect(allowList.filter(matches)).toEqual([]);
 });

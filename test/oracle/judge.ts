@@ -12,28 +12,48 @@ export interface AllowedDifference {
   readonly why: string;
 }
 
+/** Names that are made up at random: their places are compared under one name. */
+export interface RandomName {
+  /** Matches a name from the start of the path; what is behind it stays. */
+  readonly name: RegExp;
+  /** As in `String.replace`. */
+  readonly as: string;
+  readonly why: string;
+}
+
+/** A row of the allow-list. */
+export type AllowListRow = AllowedDifference | RandomName;
+
 /** The allow-list at work: it permits differences, and knows which rows the references gave reason for. */
 export class Judge {
+  readonly #all: readonly AllowListRow[];
   readonly #rows: readonly { readonly row: AllowedDifference; readonly pattern: RegExp }[];
-  readonly #seen = new Set<AllowedDifference>();
+  readonly #names: readonly RandomName[];
+  readonly #seen = new Set<AllowListRow>();
 
-  constructor(rows: readonly AllowedDifference[]) {
-    this.#rows = rows.map((row) => ({ row, pattern: globPattern(row.path) }));
+  constructor(rows: readonly AllowListRow[]) {
+    this.#all = rows;
+    this.#names = rows.filter((row) => 'name' in row);
+    this.#rows = rows.filter((row) => 'path' in row).map((row) => ({ row, pattern: globPattern(row.path) }));
   }
 
   get size(): number {
-    return this.#rows.length;
+    return this.#all.length;
   }
 
   /** Rows that no two references have differed in so far. */
-  get unseen(): AllowedDifference[] {
-    return this.#rows.map(({ row }) => row).filter((row) => !this.#seen.has(row));
+  get unseen(): AllowListRow[] {
+    return this.#all.filter((row) => !this.#seen.has(row));
   }
 
   /** Compares two references with each other. */
   compareReferences(first: Observation, second: Observation): readonly Difference[] {
     const unsteady: Difference[] = [];
-    for (const found of findDifferences(first, second)) {
+    for (const path of first.keys()) {
+      const row = second.has(path) ? undefined : this.#names.find(({ name }) => name.test(path));
+      if (row) this.#seen.add(row);
+    }
+    for (const found of findDifferences(this.#renamed(first), this.#renamed(second))) {
       for (const row of this.#rowsFor(found)) this.#seen.add(row);
       if (!this.#permits(found)) unsteady.push(describe(found));
     }
@@ -46,10 +66,24 @@ export class Judge {
    */
   compareCandidate(first: Observation, second: Observation, candidate: Observation): readonly Difference[] {
     const differences: Difference[] = [];
-    for (const found of findDifferences(first, candidate))
-      for (const other of besides(found, second.get(found.path)))
-        if (!this.#permits(other)) differences.push(describe(other));
+    const other = this.#renamed(second);
+    for (const found of findDifferences(this.#renamed(first), this.#renamed(candidate)))
+      for (const left of besides(found, other.get(found.path)))
+        if (!this.#permits(left)) differences.push(describe(left));
     return differences;
+  }
+
+  /** With random names replaced; of several things that have the same name then, the later ones get a number. */
+  #renamed(observation: Observation): Observation {
+    const renamed = new Map<string, Item>();
+    for (const [path, item] of [...observation].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const row = this.#names.find(({ name }) => name.test(path));
+      const plain = row ? path.replace(row.name, row.as) : path;
+      let name = plain;
+      for (let number = 2; renamed.has(name); number++) name = `${plain} ${number}`;
+      renamed.set(name, item);
+    }
+    return renamed;
   }
 
   #rowsFor({ path, aspect }: Found): AllowedDifference[] {

@@ -80,7 +80,12 @@ export async function runOracle(options: OracleOptions): Promise<OracleDocument>
     cases,
     allowList: judge.size,
     ...(options.whole &&
-      !signal.aborted && { allowListUnseen: judge.unseen.map(({ path, why }) => ({ path, why })) }),
+      !signal.aborted && {
+        allowListUnseen: judge.unseen.map((row) => ({
+          path: 'path' in row ? row.path : row.name.source,
+          why: row.why,
+        })),
+      }),
     seconds: Number(((performance.now() - started) / 1000).toFixed(1)),
   };
 }
