@@ -4,6 +4,8 @@ const times = (text: string) => text.replace(/\d{4}[-/]\d\d[-/]\d\d +\d\d:\d\d:\
 /** As date(1) prints them. */
 const dates = (text: string) => text.replace(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \w+ \d{4}/g, 'DATE');
 const processes = (text: string) => text.replace(/\d+#\d+:|\[\d+\]/g, 'PROCESS');
+/** As PostgreSQL says how long a checkpoint took. */
+const durations = (text: string) => text.replace(/=\d+\.\d+ s\b/g, '=DURATION');
 /** Long runs of base64, over as many lines as they take. */
 const keys = (text: string) => text.replace(/[A-Za-z0-9+/]{20,}(\n?[A-Za-z0-9+/=]+)*/g, 'KEY');
 
@@ -23,8 +25,8 @@ function initrd(text: string): string {
 export const normalisers = {
   /** Dates and times of day. */
   times,
-  /** The same, and process ids as nginx and PostgreSQL write them. */
-  'times and processes': (text: string) => processes(times(text)),
+  /** The same, durations, and process ids as nginx and PostgreSQL write them. */
+  'times and processes': (text: string) => processes(durations(times(text))),
   /** What scripts say on apt's terminal: times, and fingerprints of keys that they made. */
   'times and keys': (text: string) => keys(dates(times(text))),
   /** The bytes of keys and certificates. */
