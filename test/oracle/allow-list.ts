@@ -141,6 +141,11 @@ export const allowList: readonly AllowListRow[] = [
     why: 'each start of a unit has a random id',
   },
   {
+    path: 'live:sysctl/kernel/ns_last_pid',
+    aspects: ['content'],
+    why: 'it is the last process id that was given out',
+  },
+  {
     path: 'live:run/systemd/journal/streams/*',
     aspects: ['presence'],
     why: "a service's output is named by the inode number of its socket",

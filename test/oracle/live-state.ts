@@ -69,8 +69,9 @@ const sources: Readonly<Record<string, Source>> = {
   },
   module: { command: 'cut -d " " -f 1 /proc/modules', parse: named(1), kinds: ['vm'] },
   sysctl: {
-    command: 'sysctl -a 2>/dev/null',
-    parse: (output) => lines(output).map((line) => pair(line, ' = ')),
+    // Those that can be set; the others are statistics.
+    command: "find /proc/sys -type f -perm /200 -exec grep -H '' {} + 2>/dev/null",
+    parse: (output) => joined(lines(output).map((line) => pair(line.replace('/proc/sys/', ''), ':'))),
     kinds: ['vm'],
   },
 };
@@ -82,6 +83,16 @@ function colons(output: string): (readonly [string, string])[] {
 function pair(line: string, separator: string): readonly [string, string] {
   const at = line.indexOf(separator);
   return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + separator.length)];
+}
+
+/** One fact of the values that have the same name. */
+function joined(facts: readonly (readonly [string, string])[]): Iterable<[string, string]> {
+  const values = new Map<string, string>();
+  for (const [name, value] of facts) {
+    const before = values.get(name);
+    values.set(name, before === undefined ? value : `${before}\n${value}`);
+  }
+  return values;
 }
 
 function unit([name = '', load = '', active = '', sub = '']: readonly string[]): readonly [string, string] {
