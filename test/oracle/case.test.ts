@@ -40,11 +40,39 @@ async function tried(from: Original, command: string): Promise<CaseResult[]> {
   return results;
 }
 
-test('an upgrade whose scripts say nothing is the same, planned and applied as inside', async () => {
+test('an upgrade is tried inside and from outside, and all that differs is found', async () => {
   const [result, ...more] = await tried(original, `${apt} update && ${apt} --only-upgrade install less`);
   expect(more).toEqual([]);
-  expect(result).toMatchObject({ result: 'identical', differences: [], unsteady: [] });
+  expect(result).toMatchObject({
+    result: 'differs',
+    // The agent asks dpkg for pending triggers after scripts that were put off, also when there are none.
+    differences: [{ path: '/var/lib/dpkg/triggers', aspect: 'mtime', candidate: 'now' }],
+    unsteady: [],
+  });
   expect(result!.applySeconds).toBeGreaterThan(0);
+});
+
+test('a candidate that was not brought to the same state is found out', async () => {
+  const lazy: Original = {
+    ...original,
+    candidate: async () => ({ copy: await original.reference(), seconds: 0 }),
+  };
+  const [result] = await tried(
+    lazy,
+    'useradd --system someone; ln -s /dev/null /etc/systemd/system/none.service; dpkg-divert --no-rename --add /bin/ls',
+  );
+  expect(result).toMatchObject({ result: 'differs' });
+  expect(result!.differences.map(({ path, aspect }) => `${path} ${aspect}`)).toEqual(
+    expect.arrayContaining([
+      '/etc/passwd content',
+      '/etc/shadow content',
+      '/etc/systemd/system/none.service presence',
+      '/var/lib/dpkg/diversions content',
+      'live:user/someone presence',
+      'live:unit-file/none.service presence',
+      'live:diversion/bin/ls.distrib presence',
+    ]),
+  );
 });
 
 test('a command that fails inside, or while it is planned, is a failed case with its words', async () => {
