@@ -25,6 +25,9 @@ describe('a recipe', () => {
       hash({ layout: 'whole-disk' }),
       hash({ pending: [] }),
       hash({ repacked: [] }),
+      hash({ archive: { for: 'install', packages: ['nginx'] } }),
+      hash({ archive: { for: 'upgrade', packages: ['nginx'] } }),
+      hash({ without: ['tzdata'] }),
       hash({}, { ...mirrors, main: 'http://other.test/' }),
       hash({}, { ...mirrors, aptOptions: ['Acquire::Check-Date "false";'] }),
     ];
