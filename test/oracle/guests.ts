@@ -7,16 +7,6 @@ import type { GuestKind } from './operations.js';
 /** Of the packages that are asked about, those that the lab's base system has and can be without. */
 const dispensable = ['ca-certificates', 'openssl', 'tzdata', 'dbus'];
 
-/** Corpus packages that a guest of the lab cannot be without. */
-const indispensable = new Set(
-  'libssl3 libc6 systemd udev dash bash perl-base linux-image-cloud-amd64'.split(' '),
-);
-
-/** Whether the bare guest has a package, too: an installation then is one of what is there already. */
-export function isPresentInBare(name: string): boolean {
-  return indispensable.has(name);
-}
-
 /** MiB. PostgreSQL, postfix and the others run at the same time in the full guest. */
 const memory = 1024;
 

@@ -15,20 +15,20 @@ interface OperationRow {
   readonly guest: GuestKind;
   /** Whether there is one case for each package, or one for all. */
   readonly each: boolean;
-  readonly command: (name: string, present: boolean) => readonly string[];
+  readonly command: (name: string) => readonly string[];
 }
 
 const apt = (...words: string[]) => ['apt-get', '-y', '--no-install-recommends', ...words];
 
 /**
- * Each operation's guest and command. A package that the bare guest cannot be without (`present`) is installed again,
- * in the version that it has: the same unpacking and configuring.
+ * Each operation's guest and command. A package that the bare guest cannot be without is installed again, in the
+ * version that it has: the same unpacking and configuring. To any other `--reinstall` means nothing.
  */
 export const operationTable: Readonly<Record<Operation, OperationRow>> = {
   install: {
     guest: 'bare',
     each: true,
-    command: (name, present) => apt(...(present ? ['--reinstall'] : []), 'install', name),
+    command: (name) => apt('--reinstall', 'install', name),
   },
   upgrade: { guest: 'full', each: true, command: (name) => apt('--only-upgrade', 'install', name) },
   remove: { guest: 'full', each: true, command: (name) => apt('remove', name) },

@@ -10,7 +10,7 @@ import { runCase, type Update } from './case.js';
 import type { Original } from './copy.js';
 import { corpus } from './corpus.js';
 import type { CaseResult, OracleDocument } from './document.js';
-import { isPresentInBare, oracleGuest } from './guests.js';
+import { oracleGuest } from './guests.js';
 import { Judge } from './judge.js';
 import type { CopyKind } from './live-state.js';
 import { everything, operationTable, type GuestKind, type Operation } from './operations.js';
@@ -97,7 +97,7 @@ function updates({ operations, packages, guest }: OracleOptions): { update: Upda
     const names = each ? packages.filter((name) => !isLeftOut(name, operation)) : [everything];
     return names.map((name) => ({
       base,
-      update: { package: name, operation, guest, command: command(name, isPresentInBare(name)) },
+      update: { package: name, operation, guest, command: command(name) },
     }));
   });
 }
