@@ -57,9 +57,9 @@ const sources: Readonly<Record<string, Source>> = {
     kinds: both,
   },
   run: {
-    // What the lab itself has there is left out.
+    // Left out: what the lab has there, and logind's list of who wants no shutdown now. While it works, apt does.
     command:
-      "find /run -path /run/oracle -prune -o -path /run/host -prune -o -printf '/%P %y %m %U:%G %l\\n'",
+      "find /run \\( -path /run/oracle -o -path /run/host -o -path '/run/systemd/inhibit/*' \\) -prune -o -printf '/%P %y %m %U:%G %l\\n'",
     parse: (output) =>
       lines(output).map((line) => {
         const [, path = '', rest = ''] = /^(.*?) (\S \d+ \d+:\d+ .*)$/.exec(line) ?? [];
