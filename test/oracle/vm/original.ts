@@ -1,5 +1,4 @@
-import { mkdir } from 'node:fs/promises';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { applyPlan } from '../../../src/applier/apply.js';
@@ -25,18 +24,20 @@ export async function openVmOriginal(guest: LabGuest, signal: AbortSignal): Prom
   let copies = 0;
   const copy = async (paused: boolean) => {
     const { name } = await lab.copy(guest, `copy-${copies++}`);
-    return lab.resume(name, { paused });
+    return openCopy(lab, await lab.resume(name, { paused }), begun, signal);
   };
   const held = stack.move();
   return {
     disk: guest.disk,
     memory: guest.memory,
-    reference: async () => openCopy(lab, await copy(false), begun, signal),
+    reference: () => copy(false),
     async candidate(plan) {
-      const made = await copy(true);
-      const target = { kind: 'qemu', qmp: made.qmp, guestAgent: made.agent } as const;
+      await using resources = new ResourceStack();
+      const made = resources.use(await copy(true));
+      const target = { kind: 'qemu', qmp: made.guest.qmp, guestAgent: made.guest.agent } as const;
       const { onlineSeconds } = await applyPlan(plan, { target, signal });
-      return { copy: openCopy(lab, made, begun, signal), seconds: onlineSeconds };
+      resources.move();
+      return { copy: made, seconds: onlineSeconds };
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   };
@@ -49,11 +50,17 @@ async function suspendedAt(guest: LabGuest): Promise<bigint> {
   return BigInt(Math.floor(opened.wallClock() * 1000)) * 1_000_000n;
 }
 
-function openCopy(lab: TemporaryLab, guest: LabGuest, begun: bigint, signal: AbortSignal): Copy {
+function openCopy(
+  lab: TemporaryLab,
+  guest: LabGuest,
+  begun: bigint,
+  signal: AbortSignal,
+): Copy & { readonly guest: LabGuest } {
   const stack = new ResourceStack();
   stack.defer(() => lab.down(guest.name));
   return {
     begun,
+    guest,
     async run([path, ...args], environment) {
       using agent = await GuestAgent.connect(guest.agent, { timeoutMs: patienceMs, signal });
       const env = environment && Object.entries(environment).map(([name, value]) => `${name}=${value}`);
