@@ -63,6 +63,8 @@ export function qemuArguments(folder: string, machine: Machine, incoming: boolea
     ...['-netdev', `user,id=${NETDEV}${forwards}`],
     ...['-device', `virtio-net-pci,id=nic0,netdev=${NETDEV},mac=52:54:00:${hex}`],
     ...['-device', 'virtio-rng-pci', '-device', 'virtio-serial-pci'],
+    // The kernel leaves a note here that says where it is: other tools cannot read its memory without.
+    ...['-device', 'vmcoreinfo'],
     ...['-chardev', `socket,id=agent,path=${guestFile.agent},server=on,wait=off`],
     ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
     ...['-qmp', `unix:${guestFile.qmp},server=on,wait=off`, '-serial', `file:${guestFile.console}`],

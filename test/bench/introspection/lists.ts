@@ -73,9 +73,8 @@ async function openList(around: Surroundings, question: Question): Promise<Work<
 const programs: Record<Tool, (image: Image, question: Question, peers: Peers) => Program> = {
   warm: (image, { parts }) => inspectProgram('warm', parts, image),
   cold: (image, { parts }) => inspectProgram('cold', parts, image),
-  crash: ({ path }, question, { crash, vmlinux, environment }) => ({
-    argv: [crash, '-s', vmlinux, path],
-    environment,
+  crash: ({ path }, question, { crash, vmlinux }) => ({
+    argv: [...crash, '-s', vmlinux, path],
     input: [...question.crash, 'quit', ''].join('\n'),
   }),
   drgn: ({ path }, question, { drgn, vmlinux, environment }) => ({

@@ -3,30 +3,40 @@ import { join } from 'node:path';
 import { OuaError } from '../../../src/base/errors.js';
 import type { Profile } from '../../../src/kernel/profile.js';
 import { cached, exists, recipeHash, type Say } from '../../lab/cache.js';
+import { findMirrors, type Mirrors } from '../../lab/mirrors.js';
 import { tool } from '../../lab/tools.js';
+import { openArchive } from '../../lab/zoo/packages.js';
 
 /** The programs that we are measured by, and the debug symbols that they need. */
 export interface Peers {
-  readonly crash: string;
+  /** Its program and first arguments. */
+  readonly crash: readonly [string, ...string[]];
   readonly drgn: string;
+  /** Of drgn. */
   readonly environment: Readonly<Record<string, string>>;
   /** The guest's kernel with its debug information. */
   readonly vmlinux: string;
   readonly versions: Readonly<Record<string, string>>;
 }
 
-const packages = ['crash', 'python3-drgn'] as const;
+/** That of Debian 12 knows no `struct pid` of 6.1's later updates, and finds no process but the idle one. */
+const crashSuite = 'trixie';
 
 /**
- * Gets crash, drgn and the debug symbols of a kernel from Debian into the lab's cache (some 300 MB to fetch, 1 GB to
- * keep); nothing is installed. What the machine has installed already is taken from there.
+ * Gets crash, drgn and the debug symbols of a kernel from Debian into the lab's cache (some 900 MB to fetch, as much to
+ * keep); nothing is installed. crash runs with the libraries of its own release.
  *
  * @throws OuaError `HOST_FAILED` when Debian has them no more, or symbols of another build only.
  */
 export async function openPeers({ release, banner, buildId }: Profile, say: Say): Promise<Peers> {
-  const folder = await cached('peers', recipeHash([packages, banner]), say, async (building) => {
+  const mirrors = await findMirrors();
+  const folder = await cached('peers', recipeHash([crashSuite, mirrors, banner]), say, async (building) => {
     say(`fetching crash, drgn and the debug symbols of ${release}`);
-    await fetchPeers(release, building);
+    const versions = {
+      ...(await fetchCrash(mirrors, building)),
+      ...(await fetchDrgn(release, building)),
+    };
+    await writeFile(join(building, 'versions.json'), JSON.stringify(versions));
   });
   const root = join(folder, 'root');
   const vmlinux = join(folder, 'vmlinux');
@@ -37,17 +47,45 @@ export async function openPeers({ release, banner, buildId }: Profile, say: Say)
       `the debug symbols of ${release} in the Debian archive are those of another build than the guest's kernel`,
       "remove the lab's cache: the guest is then built with the newest kernel",
     );
-  const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
+  const libraries = (of: string) => join(of, 'usr/lib/x86_64-linux-gnu');
+  const crashRoot = join(folder, 'crash');
+  const loader = await fileIn(crashRoot, 'usr/lib64/ld-linux-x86-64.so.2');
   return {
-    crash: await programIn(root, 'crash'),
-    drgn: await programIn(root, 'drgn'),
-    environment: { LD_LIBRARY_PATH: libraries, PYTHONPATH: join(root, 'usr/lib/python3/dist-packages') },
+    crash: [loader, '--library-path', libraries(crashRoot), await fileIn(crashRoot, 'usr/bin/crash')],
+    drgn: await fileIn(root, 'usr/bin/drgn'),
+    environment: {
+      LD_LIBRARY_PATH: libraries(root),
+      PYTHONPATH: join(root, 'usr/lib/python3/dist-packages'),
+    },
     vmlinux,
     versions: JSON.parse(await readFile(join(folder, 'versions.json'), 'utf8')) as Record<string, string>,
   };
 }
 
-async function fetchPeers(release: string, folder: string): Promise<void> {
+/** By name of the package. */
+type Versions = Readonly<Record<string, string>>;
+
+async function fetchCrash(mirrors: Mirrors, folder: string): Promise<Versions> {
+  const { apt, scratch } = await openArchive(crashSuite, 'amd64', mirrors, folder);
+  const archives = await apt.downloadAll(['crash']);
+  const root = join(folder, 'crash');
+  await mkdir(root);
+  const packages = (await readdir(archives)).filter((name) => name.endsWith('.deb'));
+  for (const file of packages) await tool('dpkg-deb', ['--extract', join(archives, file), root]);
+  await rm(scratch, { recursive: true });
+  return versionsOf(packages.filter((file) => file.startsWith('crash_')));
+}
+
+/** `name_version_architecture.deb` */
+const versionsOf = (files: readonly string[]): Versions =>
+  Object.fromEntries(
+    files.map((file) => {
+      const [name = '', version = ''] = file.split('_');
+      return [name, decodeURIComponent(version)];
+    }),
+  );
+
+async function fetchDrgn(release: string, folder: string): Promise<Versions> {
   const archives = join(folder, 'archives');
   const root = join(folder, 'root');
   const symbols = `linux-image-${release}-dbg`;
@@ -63,25 +101,23 @@ async function fetchPeers(release: string, folder: string): Promise<void> {
       '-o',
       'Debug::NoLocking=1',
     ],
-    ...['install', ...packages, symbols],
+    ...['install', 'python3-drgn', symbols],
   ]);
-  const versions: Record<string, string> = {};
-  for (const file of (await readdir(archives)).filter((name) => name.endsWith('.deb'))) {
+  const packages = (await readdir(archives)).filter((name) => name.endsWith('.deb'));
+  for (const file of packages) {
     const path = join(archives, file);
-    const [name = '', version = ''] = file.split('_');
-    if (name === symbols) {
+    if (file.startsWith(`${symbols}_`)) {
       const kernel = `./usr/lib/debug/boot/vmlinux-${release}`;
       await tool('sh', ['-c', 'dpkg-deb --fsys-tarfile "$0" | tar -x -C "$1" "$2"', path, folder, kernel]);
       await rename(join(folder, kernel), join(folder, 'vmlinux'));
     } else await tool('dpkg-deb', ['--extract', path, root]);
-    versions[name] = decodeURIComponent(version);
   }
   await rm(archives, { recursive: true });
-  await writeFile(join(folder, 'versions.json'), JSON.stringify(versions));
+  return versionsOf(packages);
 }
 
-async function programIn(root: string, name: string): Promise<string> {
-  const path = join(root, 'usr/bin', name);
+async function fileIn(root: string, name: string): Promise<string> {
+  const path = join(root, name);
   if (await exists(path)) return path;
   throw new OuaError(
     'PROGRAM_MISSING',

@@ -11,6 +11,9 @@ export interface Program {
   readonly input?: string;
 }
 
+/** Far more than any of them takes: a hang guard. */
+const patienceMs = 300_000;
+
 export interface ProgramRun {
   /** From its start to its end. */
   readonly seconds: number;
@@ -37,6 +40,7 @@ export async function timeProgram(
         env: { ...toolEnvironment, HOME: folder, TERM: 'dumb', NO_COLOR: '1', ...environment },
         stdio: [input === undefined ? 'ignore' : 'pipe', output, errors],
         signal,
+        timeout: patienceMs,
         killSignal: 'SIGKILL',
       });
       child.once('error', reject);

@@ -97,7 +97,7 @@ function busyboxFolder(architecture: DebianArchitecture, mirrors: Mirrors, say: 
 }
 
 /** Looks into an archive without anything of this machine's own apt; packages are unpacked into `tree`. */
-async function openArchive(
+export async function openArchive(
   suite: string,
   architecture: DebianArchitecture,
   mirrors: Mirrors,
