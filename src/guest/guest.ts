@@ -2,6 +2,8 @@ import type { NetworkState } from './network-state.js';
 import type { ProcessResources } from './process-resources.js';
 import type { SystemState } from './system-state.js';
 import type { GuestFiles } from './guest-files.js';
+import type { LogRecord } from './kernel-log.js';
+import type { ModuleParameter } from './module-parameters.js';
 
 /** utsname of the guest, uname(2). */
 export interface Uts {
@@ -70,6 +72,15 @@ export interface Process {
   /** Working directory and root, as `/proc/<pid>/cwd` and `root` read; absent for a task without `fs`. */
   readonly cwd?: string;
   readonly root?: string;
+}
+
+/**
+ * One thread of a process, as `/proc/<pid>/task/<tid>` shows it: `pid` is its own number, and times and faults are its own
+ * alone.
+ */
+export interface Thread extends Process {
+  /** The number of its process. */
+  readonly tgid: number;
 }
 
 /**
@@ -169,6 +180,12 @@ export interface OpenFile {
   readonly writable: boolean;
   /** As `/proc/<pid>/fd/N` reads: a path as init sees it, or `socket:[7]` and its like. */
   readonly target: string;
+  /** Bytes from the start of the file. */
+  readonly position: bigint;
+  /** `O_*` bits of open(2), with O_CLOEXEC. */
+  readonly flags: number;
+  /** The mount that it was opened through, as in `mountinfo`. */
+  readonly mountId: number;
 }
 
 /** What one process has: see the methods of {@link Guest} that give it. */
@@ -273,10 +290,18 @@ export interface Guest extends Disposable, SystemState, NetworkState {
   memoryMaps(): ByProcess<readonly MemoryMap[]>;
   /** By pid, ascending descriptors. One whose name is not known is left out. */
   openFiles(): ByProcess<readonly OpenFile[]>;
+  /** By pid, ascending numbers of threads. */
+  threads(): ByProcess<readonly Thread[]>;
+  /** By pid, what is mounted in each process's mount namespace, as it sees that from its own root. */
+  processMounts(): ByProcess<readonly Mount[]>;
   /** What the smaller files of each process's directory show. */
   processResources(): ByProcess<ProcessResources>;
   fileSystemTypes(): readonly FileSystemType[];
   modules(): readonly KernelModule[];
+  /** By module and name. */
+  moduleParameters(): readonly ModuleParameter[];
+  /** Oldest first. */
+  kernelLog(): readonly LogRecord[];
   mounts(): readonly Mount[];
   memInfo(): MemInfo;
   /** The locks that are held on files, by CPU. */

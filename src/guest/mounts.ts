@@ -6,7 +6,7 @@ import { deviceNumber } from './files.js';
 import type { Mount } from './guest.js';
 import { pathBelow, rootOf, type Place } from './paths.js';
 import { superOptions } from './super-options.js';
-import { findTask } from './tasks.js';
+import { findTask, threadGroups } from './tasks.js';
 import { uuidText } from './uuid.js';
 
 type MountView = StructView<'mount'>;
@@ -33,7 +33,35 @@ const T_UNBINDABLE = 2;
  * below its root directory.
  */
 export function readMounts(kernel: Kernel): Mount[] {
-  const { root, mounts } = initMounts(kernel);
+  return visibleMounts(kernel, initMounts(kernel));
+}
+
+/** The same of each process, by pid: in its own mount namespace, below its own root. None of one that has ended. */
+export function readProcessMounts(kernel: Kernel): Map<number, readonly Mount[]> {
+  const known = new Map<string, readonly Mount[]>();
+  const found = new Map<number, readonly Mount[]>();
+  for (const task of threadGroups(kernel)) {
+    const [proxy, fs] = [task.pointer('nsproxy'), task.pointer('fs')];
+    if (proxy === 0n || fs === 0n) continue;
+    const namespace = kernel.view('nsproxy', proxy).pointer('mnt_ns');
+    const root = rootOf(kernel, task);
+    const key = `${namespace}:${root.mount}:${root.dentry}`;
+    let mounts = known.get(key);
+    if (!mounts) {
+      mounts = visibleMounts(kernel, { root, mounts: mountsOf(kernel, namespace) });
+      known.set(key, mounts);
+    }
+    found.set(task.int('pid'), mounts);
+  }
+  return found;
+}
+
+interface NamespaceMounts {
+  readonly root: Place;
+  readonly mounts: readonly MountView[];
+}
+
+function visibleMounts(kernel: Kernel, { root, mounts }: NamespaceMounts): Mount[] {
   return mounts.flatMap((mount) => {
     const vfs = kernel.view('vfsmount', mount.at('mnt'));
     const place = { mount: mount.address, dentry: vfs.pointer('mnt_root') };
@@ -43,10 +71,14 @@ export function readMounts(kernel: Kernel): Mount[] {
 }
 
 /** Init's root directory, and all mounts of its mount namespace, also those that it cannot reach from there. */
-export function initMounts(kernel: Kernel): { readonly root: Place; readonly mounts: readonly MountView[] } {
+export function initMounts(kernel: Kernel): NamespaceMounts {
   const init = findTask(kernel, 1);
   if (!init) throw inconsistent('there is no process with the pid 1');
   const namespace = kernel.view('nsproxy', init.pointer('nsproxy')).pointer('mnt_ns');
+  return { root: rootOf(kernel, init), mounts: mountsOf(kernel, namespace) };
+}
+
+function mountsOf(kernel: Kernel, namespace: bigint): MountView[] {
   const mounts: MountView[] = [];
   for (const mount of namespaceMounts(kernel, namespace)) {
     const superBlock = kernel.view('vfsmount', mount.at('mnt')).pointer('mnt_sb');
@@ -56,7 +88,7 @@ export function initMounts(kernel: Kernel): { readonly root: Place; readonly mou
       throw inconsistent(`the mount at ${hex(mount.address)} is in another mount namespace than its list`);
     mounts.push(mount);
   }
-  return { root: rootOf(kernel, init), mounts };
+  return mounts;
 }
 
 function* namespaceMounts(kernel: Kernel, address: bigint): Generator<MountView> {

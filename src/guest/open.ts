@@ -42,18 +42,22 @@ import type {
   Mount,
   OpenFile,
   Process,
+  Thread,
   UnwrittenFile,
   Uts,
 } from './guest.js';
 import type { GuestFiles } from './guest-files.js';
+import { readKernelLog, type LogRecord } from './kernel-log.js';
 import { readLastPid, readNgroupsMax, readPidMax } from './limits.js';
 import { readMemInfo } from './meminfo.js';
 import { readModules } from './modules.js';
 import { readMemoryMaps } from './memory-maps.js';
-import { readMounts } from './mounts.js';
+import { readModuleParameters, type ModuleParameter } from './module-parameters.js';
+import { readMounts, readProcessMounts } from './mounts.js';
 import { readOpenFiles } from './open-files.js';
 import { eachProcess, readProcesses } from './processes.js';
 import { readSysctls } from './sysctls.js';
+import { readThreads } from './threads.js';
 import { readLoadAverage, readLoads, readUptime, readWallClock } from './time.js';
 import { readUnwrittenFiles } from './unwritten.js';
 import { readUts } from './uts.js';
@@ -103,6 +107,14 @@ class MemoryGuest implements Guest {
     return this.#once('processResources', (kernel) => eachProcess(kernel, readResources));
   }
 
+  threads(): ByProcess<readonly Thread[]> {
+    return this.#once('threads', (kernel) => readThreads(kernel, this.processes()));
+  }
+
+  processMounts(): ByProcess<readonly Mount[]> {
+    return this.#once('processMounts', readProcessMounts);
+  }
+
   openFiles(): ByProcess<readonly OpenFile[]> {
     return this.#once('openFiles', (kernel) => eachProcess(kernel, readOpenFiles));
   }
@@ -113,6 +125,14 @@ class MemoryGuest implements Guest {
 
   modules(): readonly KernelModule[] {
     return this.#once('modules', readModules);
+  }
+
+  moduleParameters(): readonly ModuleParameter[] {
+    return this.#once('moduleParameters', readModuleParameters);
+  }
+
+  kernelLog(): readonly LogRecord[] {
+    return this.#once('kernelLog', readKernelLog);
   }
 
   mounts(): readonly Mount[] {

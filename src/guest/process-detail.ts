@@ -39,12 +39,10 @@ export function readDetail(
     sigQueueLimit: softLimit(signal, RLIMIT_SIGPENDING),
     limits: limits(signal),
     signals: {
-      pending: task.u64('pending'),
+      ...taskSignals(task),
       sharedPending: signal.u64('shared_pending'),
-      blocked: task.u64('blocked'),
       ...dispositions(kernel, task.pointer('sighand')),
     },
-    blockDelay: blockDelay(kernel, task),
     guestTime,
     childGuestTime: signal.u64('cgtime'),
     umask: fs === 0n ? undefined : kernel.view('fs_struct', fs).int('umask'),
@@ -52,14 +50,35 @@ export function readDetail(
       files === 0n
         ? 0
         : kernel.view('fdtable', kernel.view('files_struct', files).pointer('fdt')).uint('max_fds'),
+    ...taskDetail(kernel, task),
+    memory: mm && memoryFigures(kernel, mm),
+  };
+}
+
+/** The same of one thread; what all of a process's have in common is taken from `group`. */
+export function threadDetail(kernel: Kernel, task: Task, group: ProcessDetail): ProcessDetail {
+  return {
+    ...group,
+    ...taskDetail(kernel, task),
+    exitSignal: task.int('exit_signal'),
+    exitCode: task.int('exit_code'),
+    signals: { ...group.signals, ...taskSignals(task) },
+    guestTime: task.u64('gtime'),
+  };
+}
+
+function taskDetail(kernel: Kernel, task: Task) {
+  return {
+    blockDelay: blockDelay(kernel, task),
     voluntarySwitches: task.u64('nvcsw'),
     involuntarySwitches: task.u64('nivcsw'),
     noNewPrivs: (task.u64('atomic_flags') & PFA_NO_NEW_PRIVS) !== 0n,
     seccompMode: task.has('seccomp_mode') ? task.int('seccomp_mode') : 0,
     seccompFilters: task.has('seccomp_filter_count') ? task.int('seccomp_filter_count') : 0,
-    memory: mm && memoryFigures(kernel, mm),
   };
 }
+
+const taskSignals = (task: Task) => ({ pending: task.u64('pending'), blocked: task.u64('blocked') });
 
 function softLimit(signal: Signal, index: number): bigint {
   return signal.raw('rlim').readBigUInt64LE(index * rlimitSize);

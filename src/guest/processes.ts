@@ -85,17 +85,26 @@ function readProcess(kernel: Kernel, task: Task, names: PathNames | undefined): 
     cstime: signal.u64('cstime'),
     childMinFaults: signal.u64('cmin_flt'),
     childMajFaults: signal.u64('cmaj_flt'),
-    priority: task.int('prio') - MAX_RT_PRIO,
-    nice: task.int('static_prio') - DEFAULT_PRIO,
-    policy: task.uint('policy'),
-    rtPriority: task.uint('rt_priority'),
-    processor: task.uint('cpu'),
+    ...scheduling(task),
     ttyNr: ttyNumber(kernel, signal.pointer('tty')),
     vsize: mm ? mm.u64('total_vm') * BigInt(kernel.pageSize) : 0n,
     rss: mm ? residentPages(kernel, mm).total : 0n,
     cmdline: mm ? readCommandLine(kernel, mm) : Buffer.alloc(0),
     detail: readDetail(kernel, task, signal, mm, accounts.guestTime),
     ...optionalPaths(kernel, task, mm, names),
+  };
+}
+
+/** How one task is scheduled. */
+export function scheduling(
+  task: Task,
+): Pick<Process, 'priority' | 'nice' | 'policy' | 'rtPriority' | 'processor'> {
+  return {
+    priority: task.int('prio') - MAX_RT_PRIO,
+    nice: task.int('static_prio') - DEFAULT_PRIO,
+    policy: task.uint('policy'),
+    rtPriority: task.uint('rt_priority'),
+    processor: task.uint('cpu'),
   };
 }
 

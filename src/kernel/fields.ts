@@ -1,5 +1,6 @@
 import { at, optional, type FieldSpec } from './field-spec.js';
 import { deviceFields, irqCounters } from './fields-devices.js';
+import { logFields } from './fields-log.js';
 import { networkFields } from './fields-network.js';
 
 /**
@@ -12,6 +13,7 @@ import { networkFields } from './fields-network.js';
 export const structFields = {
   ...deviceFields,
   ...networkFields,
+  ...logFields,
 
   new_utsname: {
     sysname: at('sysname'),
@@ -71,6 +73,8 @@ export const structFields = {
     utime: at('utime'),
     stime: at('stime'),
     sum_exec_runtime: at('se.sum_exec_runtime'),
+    prev_utime: at('prev_cputime.utime'),
+    prev_stime: at('prev_cputime.stime'),
     start_time: at('start_time'),
     // real_start_time → start_boottime: cf25e24db61c (5.5)
     start_boottime: at('start_boottime', 'real_start_time'),
@@ -221,8 +225,19 @@ export const structFields = {
   sighand_struct: { action: at('action') },
   k_sigaction: { sa_handler: at('sa.sa_handler') },
   files_struct: { fdt: at('fdt') },
-  fdtable: { max_fds: at('max_fds'), fd: at('fd'), open_fds: at('open_fds') },
-  file: { f_path: at('f_path'), f_inode: at('f_inode'), f_mode: at('f_mode') },
+  fdtable: {
+    max_fds: at('max_fds'),
+    fd: at('fd'),
+    open_fds: at('open_fds'),
+    close_on_exec: at('close_on_exec'),
+  },
+  file: {
+    f_path: at('f_path'),
+    f_inode: at('f_inode'),
+    f_mode: at('f_mode'),
+    f_pos: at('f_pos'),
+    f_flags: at('f_flags'),
+  },
   // what locks and leases share moved to struct file_lock_core (6.9)
   file_lock: {
     link: at('c.flc_link', 'fl_link'),
@@ -260,6 +275,8 @@ export const structFields = {
     taints: at('taints'),
     init: at('init'),
     exit: optional('exit'),
+    kp: optional('kp'),
+    num_kp: optional('num_kp'),
     // core_layout and init_layout → mem[]: ac3b43283923 (6.4)
     mem: optional('mem'),
     core_base: optional('core_layout.base'),
@@ -267,6 +284,20 @@ export const structFields = {
     init_size: optional('init_layout.size'),
   },
   module_memory: { base: optional('base'), size: optional('size') },
+  kernel_param: {
+    name: optional('name'),
+    ops: optional('ops'),
+    perm: optional('perm'),
+    arg: optional('arg'),
+  },
+  kparam_array: {
+    max: optional('max'),
+    elemsize: optional('elemsize'),
+    num: optional('num'),
+    ops: optional('ops'),
+    elem: optional('elem'),
+  },
+  kparam_string: { string: optional('string') },
   module_use: { source_list: at('source_list'), source: at('source') },
 
   fs_struct: { root: at('root'), pwd: at('pwd'), umask: at('umask') },

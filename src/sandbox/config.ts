@@ -23,6 +23,8 @@ export interface ConfigOptions {
   readonly controllers: ReadonlySet<string>;
   /** Host files that show up in the sandbox, read-only. */
   readonly files: readonly { readonly host: string; readonly at: string }[];
+  /** Host directory that shows up as `/sys`, read-only; undefined: an empty one. */
+  readonly sys: string | undefined;
   /** Host directory for `/dev/shm`; undefined: an empty one. */
   readonly sharedMemory: string | undefined;
   /** Most descriptors that a process may have: not more than we may. */
@@ -60,7 +62,6 @@ const tmpfs = ['nosuid', 'noexec'];
 const mounts = [
   // Only processes of its own pid namespace, and none of the host's other files. Replaced before the start.
   { destination: '/proc', type: 'proc', options: ['nosuid', 'noexec', 'nodev', 'subset=pid'] },
-  { destination: '/sys', type: 'tmpfs', options: [...tmpfs, 'nodev', 'ro', 'mode=555', 'size=4k'] },
   { destination: '/dev', type: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=1m'] },
   {
     destination: '/dev/pts',
@@ -69,6 +70,14 @@ const mounts = [
   },
   { destination: '/dev/mqueue', type: 'mqueue', options: [...tmpfs, 'nodev'] },
 ].map((mount) => ({ source: mount.type, ...mount }));
+
+function sysMount(source: string | undefined): object {
+  const at = { destination: '/sys' };
+  const options = [...tmpfs, 'nodev', 'ro'];
+  return source === undefined
+    ? { ...at, source: 'tmpfs', type: 'tmpfs', options: [...options, 'mode=555', 'size=4k'] }
+    : { ...at, source, type: 'bind', options: ['bind', ...options] };
+}
 
 function sharedMemoryMount(source: string | undefined): object {
   const at = { destination: '/dev/shm' };
@@ -101,6 +110,8 @@ const refusedCalls = [
   deny(['socket'], errno.EAFNOSUPPORT, [equals(0, family.netlink), equals(2, NETLINK_SOCK_DIAG)]),
   deny(['socket'], errno.EAFNOSUPPORT, [equals(0, family.vsock)]),
   deny(['socket'], errno.EAFNOSUPPORT, [equals(0, family.alg)]),
+  // The log is this kernel's, and so is what dmesg(1) would print.
+  deny(['syslog'], errno.EPERM),
   // Kernel keyrings have no namespace.
   deny(['add_key', 'request_key', 'keyctl'], errno.ENOSYS),
   deny(['bpf', 'perf_event_open', 'userfaultfd'], errno.EPERM),
@@ -133,6 +144,7 @@ export function ociConfig(options: ConfigOptions): object {
     },
     mounts: [
       ...mounts,
+      sysMount(options.sys),
       sharedMemoryMount(options.sharedMemory),
       ...options.files.map(({ host, at }) => ({
         destination: at,

@@ -19,7 +19,7 @@ export interface SandboxOptions {
   readonly command: readonly string[];
   /** The guest's host name. */
   readonly hostname: string;
-  /** Host directory where the shadow proc is mounted. Default: the sandbox keeps its own, bare, procfs. */
+  /** Host directory where the shadow proc is mounted, with `/sys` in it. Default: the sandbox keeps its own, bare, procfs and an empty `/sys`. */
   readonly proc?: string;
   /** Host directory that shows up as `/dev/shm`. Default: an empty one. */
   readonly sharedMemory?: string | undefined;
@@ -60,6 +60,8 @@ export interface Sandbox extends AsyncDisposable {
 /** Where our init is in the sandbox; the stub is where the tracer redirects to. */
 export const initPath = '/dev/.ouassister/init';
 export const hiddenProcPath = '/proc/.ouassister/real';
+/** What the shadow proc has for `/sys`, below where it is mounted. */
+const hiddenSys = '.ouassister/sys';
 export const stubPath = '/proc/.ouassister/stub';
 
 /**
@@ -97,6 +99,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
         cgroup: `/${id}`,
         controllers: cgroupControllers(),
         files,
+        sys: options.proc === undefined ? undefined : join(options.proc, hiddenSys),
         sharedMemory: options.sharedMemory,
         openFiles: openFilesLimit(),
       }),

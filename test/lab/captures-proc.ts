@@ -17,6 +17,18 @@ const processFiles = [
   'personality',
 ];
 
+/** What guests of the lab and of the zoo say alike, by programs that busybox has, too. Lines are `path:line`. */
+export const sharedCaptures: Readonly<Record<string, string>> = {
+  'all-fdinfo': 'cd /proc && grep -s "" [0-9]*/fdinfo/*',
+  'all-task-stat': 'cd /proc && grep -H "" [0-9]*/task/*/stat',
+  'all-mountinfo': 'cd /proc && grep -H "" [0-9]*/mountinfo',
+  'module-parameters': 'cd /sys/module && grep -s "" */parameters/*',
+  'module-state': 'cd /sys/module && grep -s "" */coresize */initstate */refcnt',
+  'module-holders': 'cd /sys/module && ls -d */holders/*',
+  'proc-locks': 'cat /proc/locks',
+  'dmesg-r': 'dmesg -r',
+};
+
 /** More of what a guest's `/proc` shows, for `captures.ts`. */
 export const procCaptures: Readonly<Record<string, string>> = {
   ...Object.fromEntries(systemFiles.map((name) => [`proc-${name}`, `cat /proc/${name}`])),

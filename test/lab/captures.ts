@@ -1,4 +1,4 @@
-import { procCaptures } from './captures-proc.js';
+import { procCaptures, sharedCaptures } from './captures-proc.js';
 import { makeMemoryFiles } from './memory-files.js';
 import { makeSockets } from './sockets.js';
 
@@ -42,6 +42,14 @@ export const captures: Readonly<Record<string, string>> = {
   'proc-links':
     "find /proc/[0-9]* -maxdepth 2 \\( -path '*/fd/*' -o -name cwd -o -name root -o -name exe \\) -printf '%p %m %l\\n'",
   ...procCaptures,
+  ...sharedCaptures,
+  'all-task-status': 'cd /proc && grep -H "" [0-9]*/task/*/status',
+  'ps-ef': 'ps -ef',
+  'pgrep-la': 'pgrep -la .',
+  'findmnt-list': 'findmnt --list --output TARGET,SOURCE,FSTYPE,OPTIONS',
+  mount: 'mount',
+  free: 'free',
+  uptime: 'uptime',
   'proc-loadavg': 'cat /proc/loadavg',
   'proc-uptime': 'cat /proc/uptime',
   // Each with NULs behind the names. Content first: reading it sets the time of the last access.
@@ -53,9 +61,11 @@ export const captures: Readonly<Record<string, string>> = {
 export function captureScript(): string {
   const folder = '/run/lab-captures';
   return [
-    `mkdir -p ${folder} && cd ${folder} || exit`,
-    ...Object.entries(captures).map(([name, command]) => `{ ${command}; } >${name}.txt 2>/dev/null`),
-    'tar -cf - *.txt',
+    `mkdir -p ${folder} || exit`,
+    ...Object.entries(captures).map(
+      ([name, command]) => `{ ${command}; } >${folder}/${name}.txt 2>/dev/null`,
+    ),
+    `cd ${folder} && tar -cf - *.txt || exit`,
     `cd / && rm -rf ${folder}`,
     '',
   ].join('\n');

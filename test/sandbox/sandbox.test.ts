@@ -143,6 +143,7 @@ test('a hostile program finds the guest and nothing of the host', async () => {
 
 test('our /proc takes the place of the launcher’s, which goes below it', async () => {
   fs.mkdirSync(file('proc/.ouassister/real'), { recursive: true });
+  fs.mkdirSync(file('proc/.ouassister/sys/module'), { recursive: true });
   fs.writeFileSync(file('proc/.ouassister/stub'), '');
   fs.writeFileSync(file('proc/ours'), '');
   // The launcher's child looks at its own descriptors before it runs anything.

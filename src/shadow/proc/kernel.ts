@@ -53,9 +53,23 @@ function moduleLine(module: KernelModule): string {
 /** Options of a superblock that are the kernel's own, not the file system's (`show_sb_opts`, fs/proc_namespace.c). */
 const superblockFlags = new Set(['sync', 'dirsync', 'mand', 'lazytime']);
 
+/** `/proc/locks` (`lock_get_status`, fs/locks.c). */
+export function renderLocks(guest: Guest): string {
+  return lines(
+    guest.fileLocks().map(({ kind, access, pid, device, inode, start, end }, index) => {
+      const hex = (number: number) => number.toString(16).padStart(2, '0');
+      const range = kind === 'FLOCK' ? '0 EOF' : `${start} ${end === endOfFile ? 'EOF' : end}`;
+      return `${index + 1}: ${kind.padEnd(6)} ADVISORY  ${access.padEnd(5)} ${pid ?? -1} ${hex(device.major)}:${hex(device.minor)}:${inode} ${range}`;
+    }),
+  );
+}
+
+/** OFFSET_MAX. */
+const endOfFile = 2n ** 63n - 1n;
+
 /** `/proc/<pid>/mounts` (`show_vfsmnt`, fs/proc_namespace.c). */
-export function renderMounts(guest: Guest): string {
-  return lines(guest.mounts().map(mountLine));
+export function renderMounts(mounts: readonly Mount[]): string {
+  return lines(mounts.map(mountLine));
 }
 
 function mountLine(mount: Mount): string {
@@ -71,25 +85,23 @@ function mountLine(mount: Mount): string {
 }
 
 /** `/proc/<pid>/mountinfo` (`show_mountinfo`, fs/proc_namespace.c). */
-export function renderMountInfo(guest: Guest): string {
+export function renderMountInfo(mounts: readonly Mount[]): string {
   return lines(
-    guest
-      .mounts()
-      .map((mount) =>
-        [
-          mount.id,
-          mount.parentId,
-          `${mount.device.major}:${mount.device.minor}`,
-          point(mount.root),
-          point(mount.mountPoint),
-          mount.options,
-          ...(mount.propagation ? [mount.propagation] : []),
-          '-',
-          mount.type,
-          source(mount),
-          mount.superOptions,
-        ].join(' '),
-      ),
+    mounts.map((mount) =>
+      [
+        mount.id,
+        mount.parentId,
+        `${mount.device.major}:${mount.device.minor}`,
+        point(mount.root),
+        point(mount.mountPoint),
+        mount.options,
+        ...(mount.propagation ? [mount.propagation] : []),
+        '-',
+        mount.type,
+        source(mount),
+        mount.superOptions,
+      ].join(' '),
+    ),
   );
 }
 

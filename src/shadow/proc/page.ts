@@ -1,9 +1,13 @@
 import { markdownTable } from '../../base/markdown.js';
+import type { ProcRow } from './row.js';
+import { sysTable } from './sysfs.js';
 import { procTable } from './table.js';
 
 /** The text of docs/proc.md; it is made from the table, so that it cannot say anything else. */
 export function procPage(): string {
-  const rows = procTable.map(({ path, source, state, note }) => [`\`/proc/${path}\``, source, state, note]);
+  const rowsOf = (mount: string, table: readonly ProcRow[]) =>
+    table.map(({ path, source, state, note }) => [`\`${mount}/${path}\``, source, state, note]);
+  const head = ['Path', 'Source', 'State', 'Note'];
   return `# The shadow \`/proc\`
 
 What a program of the update sees under \`/proc\`, one row a file or a family of files. This page is generated
@@ -28,5 +32,11 @@ that \`sysctl\` and \`systemd-sysctl\` know it. Files of the tracee's own direct
 
 Sources are paths in the Linux source tree, as of 6.1.
 
-${markdownTable(['Path', 'Source', 'State', 'Note'], rows)}`;
+${markdownTable(head, rowsOf('/proc', procTable))}
+## \`/sys\`
+
+Of \`/sys\` there is what lsmod and modprobe ask, served by the same means (\`src/shadow/proc/sysfs.ts\`) and without a record of
+who looked. Nothing else of it exists, and nothing in it can be written.
+
+${markdownTable(head, rowsOf('/sys', sysTable))}`;
 }

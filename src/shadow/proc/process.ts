@@ -1,4 +1,4 @@
-import type { Process } from '../../guest/guest.js';
+import type { OpenFile, Process, Thread } from '../../guest/guest.js';
 import { hex16, octalEscape, statusKib, ticks } from './text.js';
 
 /** The states of `task_state_array`, fs/proc/array.c. */
@@ -22,13 +22,14 @@ const unlimited = 0xffff_ffff_ffff_ffffn;
  * `/proc/<pid>/stat` (`do_task_stat`, fs/proc/array.c). Without `detail` the fields that need it are what the
  * kernel prints to a reader without access to the process: 0, and 1 for the bounds of its code.
  */
-export function renderStat(process: Process): string {
+export function renderStat(process: Process | Thread): string {
   const { detail } = process;
   const layout = detail?.layout;
   const hidden = process.kernelThread ? 0n : 1n;
   // Old-style sets: signals 1 to 31 only (`& 0x7fffffffUL`).
   const signals = (set: bigint | undefined) => (set ?? 0n) & 0x7fff_ffffn;
-  const waiting = detail && process.threads < 2 && process.state !== 'R' ? 1 : 0;
+  const alone = 'tgid' in process || process.threads < 2;
+  const waiting = detail && alone && process.state !== 'R' ? 1 : 0;
   const fields: (string | number | bigint)[] = [
     process.pid,
     `(${process.comm})`,
@@ -87,8 +88,9 @@ export function renderStat(process: Process): string {
 }
 
 /** `/proc/<pid>/status` (`proc_pid_status`, fs/proc/array.c); lines that need what was not read are left out. */
-export function renderStatus(process: Process): string {
+export function renderStatus(process: Process | Thread): string {
   const { detail } = process;
+  const tgid = 'tgid' in process ? process.tgid : process.pid;
   const line = (name: string, ...values: readonly (string | number | bigint)[]) =>
     `${name}:\t${values.join('\t')}\n`;
   const identity = [
@@ -96,7 +98,7 @@ export function renderStatus(process: Process): string {
     line('Name', octalEscapeName(process.comm)),
     detail?.umask === undefined ? '' : line('Umask', detail.umask.toString(8).padStart(4, '0')),
     line('State', `${process.state} (${stateNames[process.state] ?? 'unknown'})`),
-    line('Tgid', process.pid),
+    line('Tgid', tgid),
     line('Ngid', 0),
     line('Pid', process.pid),
     line('PPid', process.ppid),
@@ -106,7 +108,7 @@ export function renderStatus(process: Process): string {
     detail ? line('FDSize', detail.fdSize) : '',
     // Each group is followed by a space, and one stands there without any group.
     `Groups:\t${process.groups.map((group) => `${group}`).join(' ')} \n`,
-    line('NStgid', process.pid),
+    line('NStgid', tgid),
     line('NSpid', process.pid),
     line('NSpgid', process.pgrp),
     line('NSsid', process.session),
@@ -205,6 +207,11 @@ export function renderCmdline(process: Process): Buffer | undefined {
 /** `/proc/<pid>/cgroup` (`proc_cgroup_show`, kernel/cgroup/cgroup.c) of a guest with only the default hierarchy. */
 export function renderCgroup(process: Process): string | undefined {
   return process.cgroup === undefined ? undefined : `0::${octalEscape(process.cgroup, ' \t\n')}\n`;
+}
+
+/** `/proc/<pid>/fdinfo/N` (`seq_show`, fs/proc/fd.c). */
+export function renderFdInfo({ position, flags, mountId }: OpenFile): string {
+  return `pos:\t${position}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${mountId}\n`;
 }
 
 function octalEscapeName(comm: string): string {

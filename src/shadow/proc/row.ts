@@ -1,4 +1,4 @@
-import type { Guest, Process } from '../../guest/guest.js';
+import type { Guest, Process, Thread } from '../../guest/guest.js';
 import { directoryNode, root, type NodeKind, type Owner, type ProcNode } from './node.js';
 
 /** What a file shows; undefined: this guest's memory does not tell, and the file is not there. */
@@ -37,7 +37,7 @@ interface Options {
   readonly note?: string;
 }
 
-function row(path: string, source: string, options: Options, nodes: ProcRow['nodes']): ProcRow {
+export function row(path: string, source: string, options: Options, nodes: ProcRow['nodes']): ProcRow {
   const note = options.missing ?? options.note ?? '';
   return {
     path,
@@ -50,7 +50,7 @@ function row(path: string, source: string, options: Options, nodes: ProcRow['nod
   };
 }
 
-function contentNode(
+export function contentNode(
   kind: 'file' | 'symlink',
   mode: number,
   path: string,
@@ -65,6 +65,9 @@ const inTemplate = (name: string) => `${templateName}/${name}`;
 
 /** Owner of a process's directory: its effective ids (`task_dump_owner`, fs/proc/base.c). */
 export const ownerOf = ({ uids, gids }: Process): Owner => ({ uid: uids[1], gid: gids[1] });
+
+/** The row of a file that is left out when the guest's kernel keeps its content in a way that is not known, or torn. */
+export const ifKnown = (known: ProcRow): ProcRow => ({ ...known, ifKnown: true });
 
 export const file = (
   path: string,
@@ -147,6 +150,49 @@ export const processLinks = (
     }),
   );
 
+/** A file in the directory of each thread of each of the guest's processes. */
+export const threadFile = (
+  name: string,
+  source: string,
+  render: (thread: Thread, guest: Guest) => Content,
+  options: Options = {},
+): ProcRow =>
+  ifKnown(
+    row(`[pid]/task/[tid]/${name}`, source, options, (guest) =>
+      [...guest.threads()].flatMap(([pid, threads]) =>
+        threads.flatMap((thread) =>
+          contentNode(
+            'file',
+            options.mode ?? 0o444,
+            `${pid}/task/${thread.pid}/${name}`,
+            render(thread, guest),
+            ownerOf(thread),
+          ),
+        ),
+      ),
+    ),
+  );
+
+/** A directory of files in each process's directory: name → text. */
+export const processFiles = (
+  name: string,
+  source: string,
+  files: (process: Process, guest: Guest) => Iterable<readonly [name: string, text: string]>,
+  options: Options = {},
+): ProcRow =>
+  row(`[pid]/${name}/*`, source, options, (guest) =>
+    guest.processes().flatMap((process) => {
+      const directory = `${process.pid}/${name}`;
+      const owner = ownerOf(process);
+      return [
+        [directory, { ...directoryNode(owner), mode: options.mode ?? 0o555 }] satisfies PlacedNode,
+        ...[...files(process, guest)].flatMap(([file, text]) =>
+          contentNode('file', 0o444, `${directory}/${file}`, text, owner),
+        ),
+      ];
+    }),
+  );
+
 /** What a tracee finds in its own directory instead of its own. */
 export const traceeFile = (
   name: string,
@@ -172,9 +218,6 @@ export const traceeThreads = (name: string, source: string, options: Options = {
 
 export const traceeDirectory = (name: string, source: string, options: Options = {}): ProcRow =>
   row(`[tracee]/${name}`, source, options, () => [[inTemplate(name), directoryNode()]]);
-
-/** The row of a file that is left out when the guest's kernel keeps its content in a way that is not known, or torn. */
-export const ifKnown = (known: ProcRow): ProcRow => ({ ...known, ifKnown: true });
 
 /** Answered by the server, for each caller or each read. */
 export const answered = (

@@ -1,4 +1,4 @@
-import type { Guest, Process } from '../../guest/guest.js';
+import type { Guest, Mount, Process } from '../../guest/guest.js';
 import { renderAccounting, renderInterrupts, renderSoftIrqs, renderVmStat } from './accounting.js';
 import { renderArp, renderInet6Addresses, renderNetDevices, renderRoutes } from './network.js';
 import { renderNetlink, renderPacket, renderRaw, renderTcp, renderUdp, renderUnix } from './sockets.js';
@@ -9,6 +9,7 @@ import { renderDevices, renderDiskStats, renderMisc, renderPartitions, renderSwa
 import {
   renderFileSystems,
   renderLoadAverage,
+  renderLocks,
   renderMemInfo,
   renderModules,
   renderMountInfo,
@@ -17,7 +18,15 @@ import {
   renderVersion,
 } from './kernel.js';
 import { renderMaps } from './maps.js';
-import { renderCgroup, renderCmdline, renderComm, renderStat, renderStatm, renderStatus } from './process.js';
+import {
+  renderCgroup,
+  renderCmdline,
+  renderComm,
+  renderFdInfo,
+  renderStat,
+  renderStatm,
+  renderStatus,
+} from './process.js';
 import {
   absent,
   answered,
@@ -25,9 +34,11 @@ import {
   files,
   ifKnown,
   processFile,
+  processFiles,
   processLink,
   processLinks,
   symlink,
+  threadFile,
   traceeDirectory,
   traceeFile,
   traceeLink,
@@ -62,6 +73,7 @@ const system: readonly ProcRow[] = [
       missing: 'what a chip prints of itself besides its name',
     }),
   ),
+  ifKnown(file('locks', 'fs/locks.c', renderLocks, { missing: 'leases, and who waits for a lock' })),
   ifKnown(file('misc', 'drivers/char/misc.c', renderMisc)),
   ifKnown(file('partitions', 'block/genhd.c', renderPartitions)),
   ifKnown(file('softirqs', 'fs/proc/softirqs.c', renderSoftIrqs)),
@@ -122,6 +134,17 @@ const fdLinks = ({ pid }: Process, guest: Guest) =>
       [String(descriptor), target, (readable ? 0o500 : 0) | (writable ? 0o300 : 0)] as const,
   );
 
+/** Their structs are not in the kernel's own type information. */
+const moduleOptions = 'options of their own of file systems that are modules (ext4, autofs, …)';
+
+/** A process's mounts; of one that has ended the file is not there. */
+const mountsOf =
+  (render: (mounts: readonly Mount[]) => string) =>
+  ({ pid }: Process, guest: Guest): Content => {
+    const mounts = pid === 1 ? guest.mounts() : guest.processMounts().get(pid);
+    return mounts && render(mounts);
+  };
+
 /** The guest's processes. */
 const processes: readonly ProcRow[] = [
   processFile('cmdline', 'fs/proc/base.c: proc_pid_cmdline_ops', renderCmdline, {
@@ -139,24 +162,30 @@ const processes: readonly ProcRow[] = [
   processFile('cgroup', 'kernel/cgroup/cgroup.c: proc_cgroup_show', renderCgroup, {
     missing: 'the default hierarchy only',
   }),
-  processFile(
-    'mounts',
-    'fs/proc_namespace.c',
-    (process, guest) => (process.pid === 1 ? renderMounts(guest) : undefined),
-    {
-      missing: 'only of pid 1: which other processes share its mount namespace is not read',
-    },
-  ),
-  processFile(
-    'mountinfo',
-    'fs/proc_namespace.c',
-    (process, guest) => (process.pid === 1 ? renderMountInfo(guest) : undefined),
-    { missing: 'as mounts' },
-  ),
+  processFile('mounts', 'fs/proc_namespace.c', mountsOf(renderMounts), { missing: moduleOptions }),
+  processFile('mountinfo', 'fs/proc_namespace.c', mountsOf(renderMountInfo), { missing: moduleOptions }),
   processLink('exe', 'fs/proc/base.c: proc_exe_link', ({ exe }) => exe, linkNote),
   processLink('cwd', 'fs/proc/base.c: proc_cwd_link', ({ cwd }) => cwd, linkNote),
   processLink('root', 'fs/proc/base.c: proc_root_link', ({ root }) => root, linkNote),
   processLinks('fd', 'fs/proc/fd.c: proc_fd_link', fdLinks, { mode: 0o500, ...linkNote }),
+  ifKnown(
+    processFiles(
+      'fdinfo',
+      'fs/proc/fd.c: seq_show',
+      ({ pid }, guest) =>
+        (guest.openFiles().get(pid) ?? []).map(
+          (file) => [String(file.descriptor), renderFdInfo(file)] as const,
+        ),
+      { missing: 'lines pos, flags and mnt_id only' },
+    ),
+  ),
+  threadFile('cmdline', 'fs/proc/base.c: proc_pid_cmdline_ops', renderCmdline, {
+    missing: 'not there when its pages are not in memory',
+  }),
+  threadFile('comm', 'fs/proc/base.c: comm_show', renderComm, { mode: 0o644 }),
+  threadFile('stat', 'fs/proc/array.c: do_task_stat', renderStat, { missing: "as the process's" }),
+  threadFile('statm', 'fs/proc/array.c: proc_pid_statm', renderStatm),
+  threadFile('status', 'fs/proc/array.c: proc_pid_status', renderStatus, { missing: "as the process's" }),
   processFile('maps', 'fs/proc/task_mmu.c: show_map_vma', renderMaps, {
     note: 'not there of a process that was suspended while they changed, or that maps a kind of file that we cannot name',
   }),
@@ -287,9 +316,11 @@ const traceeSources = {
 } as const;
 
 const tracees: readonly ProcRow[] = [
-  traceeFile('mounts', 'fs/proc_namespace.c', renderMounts, { note: "the guest's, as pid 1 sees them" }),
-  traceeFile('mountinfo', 'fs/proc_namespace.c', renderMountInfo, {
-    note: "the guest's, as pid 1 sees them",
+  traceeFile('mounts', 'fs/proc_namespace.c', (guest) => renderMounts(guest.mounts()), {
+    missing: `the guest's, as pid 1 sees them, without ${moduleOptions}`,
+  }),
+  traceeFile('mountinfo', 'fs/proc_namespace.c', (guest) => renderMountInfo(guest.mounts()), {
+    missing: `the guest's, as pid 1 sees them, without ${moduleOptions}`,
   }),
   traceeFile(
     'cgroup',
@@ -314,7 +345,6 @@ const hardware = 'describes hardware that the sandbox does not have; not read fr
 
 /** What a guest of ours has and we do not show. */
 const unknown: readonly ProcRow[] = [
-  absent('[pid]/{fdinfo,task}', 'fs/proc/base.c', needsReader),
   absent('[tracee]/{cpuset,mountstats}', 'fs/proc/base.c', "would name the host's cgroups and mounts"),
   absent('{acpi,bus,driver,fs,irq,scsi}', 'fs/proc/root.c', needsReader),
   absent('buddyinfo', 'mm/vmstat.c', needsReader),
@@ -331,7 +361,6 @@ const unknown: readonly ProcRow[] = [
   absent('key-users', 'security/keys/proc.c', needsReader),
   absent('keys', 'security/keys/proc.c', needsReader),
   absent('kmsg', 'fs/proc/kmsg.c', needsReader),
-  absent('locks', 'fs/locks.c', needsReader),
   absent('mtrr', 'arch/x86/kernel/cpu/mtrr/if.c', hardware),
   absent('pagetypeinfo', 'mm/vmstat.c', needsReader),
   absent('pressure/{cpu,io,memory,irq}', 'kernel/sched/psi.c', needsReader),

@@ -2,11 +2,12 @@ import { OuaError } from '../../base/errors.js';
 import type { Guest } from '../../guest/guest.js';
 import { directoryNode, root, type DirectoryNode, type ProcNode } from './node.js';
 import { ownerOf, templateName, type PlacedNode, type ProcRow } from './row.js';
+import { sysTable } from './sysfs.js';
 import { procTable } from './table.js';
 
 /** A file of the guest's `/proc` that its memory does not tell, and why. */
 export interface Absence {
-  /** As in the table. */
+  /** As in the table, from the root. */
   readonly path: string;
   readonly reason: string;
 }
@@ -16,7 +17,7 @@ const unknown = new Set(['KERNEL_UNSUPPORTED', 'GUEST_INCONSISTENT']);
 
 /**
  * Renders every row of the table for one guest. The guest stands still, so this is done once. The tree also has
- * the hidden directory `.ouassister` with `real` and `stub`, which the sandbox mounts on.
+ * the hidden directory `.ouassister` with `real` and `stub`, which the sandbox mounts on, and `sys`, which it shows as `/sys`.
  *
  * @throws OuaError as the guest's methods do, and `GUEST_INCONSISTENT` for names that no file can have.
  */
@@ -29,21 +30,30 @@ export function renderTree(
   const hidden = directoryNode(root, true);
   hidden.children.set('real', directoryNode());
   hidden.children.set('stub', { kind: 'file', mode: 0o555, ...root, content: Buffer.alloc(0) });
+  hidden.children.set('sys', directoryNode());
   tree.children.set('.ouassister', hidden);
   tree.children.set(templateName, { ...directoryNode(), kind: 'template' });
   for (const process of guest.processes())
     tree.children.set(String(process.pid), directoryNode(ownerOf(process)));
   for (const row of table)
-    for (const [path, node] of nodesOf(row, guest, onAbsent)) put(tree, path, node, row.yields);
+    for (const [path, node] of nodesOf(row, '/proc', guest, onAbsent)) put(tree, path, node, row.yields);
+  for (const row of sysTable)
+    for (const [path, node] of nodesOf(row, '/sys', guest, onAbsent))
+      put(tree, `.ouassister/sys/${path}`, node, row.yields);
   return tree;
 }
 
-function nodesOf(row: ProcRow, guest: Guest, onAbsent: (absence: Absence) => void): PlacedNode[] {
+function nodesOf(
+  row: ProcRow,
+  mount: '/proc' | '/sys',
+  guest: Guest,
+  onAbsent: (absence: Absence) => void,
+): PlacedNode[] {
   try {
     return [...row.nodes(guest)];
   } catch (error) {
     if (!row.ifKnown || !(error instanceof OuaError) || !unknown.has(error.code)) throw error;
-    onAbsent({ path: `/proc/${row.path}`, reason: error.message });
+    onAbsent({ path: `${mount}/${row.path}`, reason: error.message });
     return [];
   }
 }

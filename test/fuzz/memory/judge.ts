@@ -64,6 +64,7 @@ const others: readonly ((guest: Guest) => unknown)[] = [
   (guest) => guest.bootId(),
   (guest) => guest.uptime(),
   (guest) => guest.cpus(),
+  (guest) => guest.kernelLog(),
   (guest) => guest.sysctls(),
   (guest) => renderTree(guest),
 ];

@@ -8,6 +8,7 @@ import { renderModules, renderMountInfo } from '../../../src/shadow/proc/kernel.
 import { renderMaps } from '../../../src/shadow/proc/maps.js';
 import { byPid, keyed, statFields } from '../../guest/captures.js';
 import type { ZooGuest } from './boot.js';
+import { stateChecks } from './compare-state.js';
 
 /** Programs that took the captures: gone, or not yet there, at the suspend. */
 const transient = /^(sh|cat|tar|gzip|base64|grep|find|ls|sleep|kworker\/.*|ext4lazyinit|\(.*\))$/;
@@ -45,6 +46,8 @@ export async function compareWithCaptures(zoo: ZooGuest): Promise<string[]> {
 }
 
 const checks: Readonly<Record<string, Check>> = {
+  ...stateChecks,
+
   async *names(guest, zoo) {
     const { sysname, nodename, release, version, machine } = guest.uts;
     yield* unequal('uname -a', await zoo.inside('uname-a'), [
@@ -156,7 +159,7 @@ const checks: Readonly<Record<string, Check>> = {
   async *mounts(guest, zoo) {
     // The options of file systems in modules are in structs that the kernel's own type information does not describe.
     const plain = (text: string) => text.replace(/ - (ext4) (\S+) (r[ow]).*$/gm, ' - $1 $2 $3');
-    yield* unequalLines(plain(await zoo.inside('proc-1-mountinfo')), plain(renderMountInfo(guest)));
+    yield* unequalLines(plain(await zoo.inside('proc-1-mountinfo')), plain(renderMountInfo(guest.mounts())));
   },
 
   async *meminfo(guest, zoo) {

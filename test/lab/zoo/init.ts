@@ -1,3 +1,4 @@
+import { sharedCaptures } from '../captures-proc.js';
 import { procFiles, perProcess } from '../captures.js';
 
 /** Lines around the captures on the guest's serial console. */
@@ -19,7 +20,7 @@ export const zooCaptures: Readonly<Record<string, string>> = {
   netstat: 'netstat -an',
   'ip-addr': 'ip addr',
   ...procFiles(
-    'modules filesystems mounts cmdline meminfo version cpuinfo stat devices partitions swaps vmstat interrupts locks',
+    'modules filesystems mounts cmdline meminfo version cpuinfo stat devices partitions swaps vmstat interrupts',
   ),
   ...procFiles(
     'net/dev net/route net/if_inet6 net/tcp net/tcp6 net/udp net/unix net/netlink net/arp diskstats',
@@ -29,6 +30,7 @@ export const zooCaptures: Readonly<Record<string, string>> = {
   ...perProcess('status'),
   ...perProcess('cmdline'),
   ...perProcess('comm'),
+  ...sharedCaptures,
   'all-fd': 'for p in /proc/[0-9]*; do echo "== ${p#/proc/}"; ls -l $p/fd; done',
   'all-maps': 'for p in /proc/[0-9]*; do echo "== ${p#/proc/}"; cat $p/maps; done',
   'proc-loadavg': 'cat /proc/loadavg',

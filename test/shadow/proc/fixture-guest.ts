@@ -205,10 +205,14 @@ const initMaps: readonly MemoryMap[] = [
   { ...none, start: 0x7f0000000000n, end: 0x7f0000021000n, access: 'rw-s' },
   { ...none, start: 0xffffffffff600000n, end: 0xffffffffff601000n, access: '--xp', name: '[vsyscall]' },
 ];
+const opened = { position: 0n, mountId: 12 };
 const initFiles: readonly OpenFile[] = [
-  { descriptor: 0, readable: true, writable: true, target: '/dev/null' },
-  { descriptor: 3, readable: true, writable: false, target: 'pipe:[17]' },
-  { descriptor: 12, readable: false, writable: true, target: '/run/x (deleted)' },
+  { descriptor: 0, readable: true, writable: true, target: '/dev/null', ...opened, flags: 0o2 },
+  { descriptor: 3, readable: true, writable: false, target: 'pipe:[17]', ...opened, flags: 0o2000000 },
+  {
+    ...{ descriptor: 12, readable: false, writable: true, target: '/run/x (deleted)' },
+    ...{ position: 4096n, flags: 0o1, mountId: 24 },
+  },
 ];
 
 /** A small guest, all of it known. */
@@ -227,6 +231,10 @@ export function fixtureGuest(changes: Partial<Guest> = {}): Guest {
     processes: () => [init, kernelThread, daemon],
     memoryMaps: () => new Map([[init.pid, initMaps]]),
     openFiles: () => new Map([[init.pid, initFiles]]),
+    threads: () => new Map([[init.pid, [{ ...init, tgid: init.pid }]]]),
+    processMounts: () => new Map(),
+    moduleParameters: () => [{ module: 'kvm', name: 'ignore_msrs', mode: 0o644, text: 'N\n' }],
+    kernelLog: () => [],
     fileSystemTypes: () => [
       { name: 'sysfs', nodev: true },
       { name: 'ext4', nodev: false },

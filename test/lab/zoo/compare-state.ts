@@ -1,0 +1,119 @@
+import type { Guest } from '../../../src/guest/guest.js';
+import { renderMountInfo } from '../../../src/shadow/proc/kernel.js';
+import { renderFdInfo, renderStat } from '../../../src/shadow/proc/process.js';
+import { statFields } from '../../guest/captures.js';
+import type { ZooGuest } from './boot.js';
+
+/** Fields of `stat` by number that move by themselves, proc(5): state, faults and times, sizes, wchan, CPU. */
+const moving = new Set([3, 10, 11, 12, 13, 14, 15, 16, 17, 23, 24, 35, 39, 42]);
+/** Processes that run the captures, or work while they are taken. */
+const busy = (guest: Guest) =>
+  new Set(
+    guest
+      .processes()
+      .filter(({ pid, comm }) => pid === 1 || comm.startsWith('kworker'))
+      .map(({ pid }) => pid),
+  );
+
+/** What grep printed of many files: path → its lines. */
+function byPath(text: string): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const colon = line.indexOf(':');
+    if (colon < 0) continue;
+    const path = line.slice(0, colon);
+    files.set(path, `${files.get(path) ?? ''}${line.slice(colon + 1)}\n`);
+  }
+  return files;
+}
+
+/** Each file that the guest had and that we know, against ours. */
+function* unequalFiles(
+  inside: ReadonlyMap<string, string>,
+  ours: ReadonlyMap<string, string>,
+  least: number,
+  same: (text: string, path: string) => string = (text) => text,
+): Generator<string> {
+  let compared = 0;
+  for (const [path, text] of ours) {
+    const said = inside.get(path);
+    if (said === undefined) continue;
+    compared++;
+    if (same(said, path) !== same(text, path))
+      yield `${path} is ${JSON.stringify(said)}, not ${JSON.stringify(text)}`;
+  }
+  if (compared < least) yield `only ${compared} of the guest's ${inside.size} were found`;
+}
+
+/** More looks at a guest, for `compare.ts`: what `captures-proc.ts` has of threads, descriptors, mounts, modules and the log. */
+export const stateChecks = {
+  async *threads(guest: Guest, zoo: ZooGuest) {
+    const ours = new Map<string, string>();
+    for (const [pid, threads] of guest.threads())
+      if (!busy(guest).has(pid))
+        for (const thread of threads) ours.set(`${pid}/task/${thread.pid}/stat`, renderStat(thread));
+    const still = (text: string) =>
+      statFields(text)
+        .map((field, index) => (moving.has(index) ? '-' : field))
+        .join(' ');
+    yield* unequalFiles(byPath(await zoo.inside('all-task-stat')), ours, 20, still);
+  },
+
+  async *fdinfo(guest: Guest, zoo: ZooGuest) {
+    const ours = new Map<string, string>();
+    for (const [pid, files] of guest.openFiles())
+      if (!busy(guest).has(pid))
+        for (const file of files) ours.set(`${pid}/fdinfo/${file.descriptor}`, renderFdInfo(file));
+    const known = (text: string) =>
+      text
+        .split('\n')
+        .filter((line) => /^(pos|flags|mnt_id):/.test(line))
+        .join('\n');
+    yield* unequalFiles(byPath(await zoo.inside('all-fdinfo')), ours, 20, known);
+  },
+
+  async *namespaces(guest: Guest, zoo: ZooGuest) {
+    const inside = byPath(await zoo.inside('all-mountinfo'));
+    const ours = new Map(
+      [...guest.processMounts()].map(([pid, mounts]) => [`${pid}/mountinfo`, renderMountInfo(mounts)]),
+    );
+    // The options of file systems in modules are in structs that the kernel's own type information does not describe.
+    const plain = (text: string) => text.replace(/ - (ext4) (\S+) (r[ow]).*$/gm, ' - $1 $2 $3');
+    yield* unequalFiles(inside, ours, 20, plain);
+    if (new Set(ours.values()).size < 2) yield 'the process with mounts of its own is missing';
+  },
+
+  async *log(guest: Guest, zoo: ZooGuest) {
+    const inside = (await zoo.inside('dmesg-r')).trimEnd().split('\n');
+    const ours = guest.kernelLog().flatMap(({ time, facility, level, text }) => {
+      const [seconds, rest] = [String(time / 1_000_000_000n), String((time % 1_000_000_000n) / 1000n)];
+      const prefix = `<${facility * 8 + level}>[${seconds.padStart(5)}.${rest.padStart(6, '0')}] `;
+      return text.split('\n').map((line) => prefix + line);
+    });
+    if (inside.length < 100) yield `the guest printed only ${inside.length} lines`;
+    for (const [index, line] of inside.entries())
+      if (ours[index] !== line)
+        yield `line ${index + 1} is ${JSON.stringify(line)}, not ${JSON.stringify(ours[index])}`;
+  },
+
+  async *parameters(guest: Guest, zoo: ZooGuest) {
+    const inside = byPath(await zoo.inside('module-parameters'));
+    const ours = new Map(
+      guest.moduleParameters().map(({ module, name, text }) => [`${module}/parameters/${name}`, text]),
+    );
+    yield* unequalFiles(inside, ours, 100);
+    for (const [path, text] of ours)
+      if (text !== '' && !inside.has(path)) yield `the guest has no ${path} (${JSON.stringify(text)})`;
+  },
+
+  async *moduleState(guest: Guest, zoo: ZooGuest) {
+    const ours = new Map(
+      guest.modules().flatMap(({ name, size, refcount }) => [
+        [`${name}/coresize`, `${size}\n`],
+        [`${name}/refcnt`, `${refcount}\n`],
+        [`${name}/initstate`, 'live\n'],
+      ]),
+    );
+    yield* unequalFiles(byPath(await zoo.inside('module-state')), ours, 9);
+  },
+};
