@@ -11,6 +11,8 @@ export interface Section {
   readonly rows: (guest: Guest) => readonly (readonly Cell[])[];
   /** Shown as a table only when it is asked for: it is long, or for programs. */
   readonly onDemand?: true;
+  /** Not part of the whole document either: not every kernel tells it. */
+  readonly asked?: true;
 }
 
 /** All parts, in the order in which they are shown. */
@@ -62,6 +64,21 @@ const sections: Readonly<Record<string, Section>> = {
           p.cmdline && p.cmdline.length > 0 ? words(p.cmdline).join(' ') : `[${p.comm}]`,
         ]),
   },
+  parameters: {
+    document: (guest) => ({ moduleParameters: guest.moduleParameters() }),
+    head: ['MODULE', 'PARAMETER', 'VALUE'],
+    rows: (guest) => guest.moduleParameters().map(({ module, name, text }) => [module, name, text.trimEnd()]),
+    asked: true,
+  },
+  log: {
+    document: (guest) => ({ kernelLog: guest.kernelLog() }),
+    head: ['SECONDS', 'LEVEL', 'MESSAGE'],
+    rows: (guest) =>
+      guest
+        .kernelLog()
+        .map(({ time, level, text }) => [(Number(time / 1000n) / 1e6).toFixed(6), level, text]),
+    asked: true,
+  },
   mounts: {
     document: (guest) => ({ mounts: guest.mounts() }),
     head: ['MOUNT POINT', 'TYPE', 'SOURCE', 'OPTIONS'],
@@ -92,7 +109,7 @@ const sections: Readonly<Record<string, Section>> = {
 export const sectionNames: readonly string[] = Object.keys(sections);
 
 /**
- * The parts that are named with commas, in their own order; all when none is named.
+ * The parts that are named with commas, in their own order; when none is named, all but those that have to be asked for.
  * @throws OuaError `USAGE` for a name that there is not.
  */
 export function chooseSections(only: string | undefined): readonly Section[] {
@@ -101,7 +118,7 @@ export function chooseSections(only: string | undefined): readonly Section[] {
   if (unknown !== undefined)
     throw new OuaError('USAGE', `there is no part '${unknown}'`, `take some of: ${sectionNames.join(', ')}`);
   return sectionNames
-    .filter((name) => wanted.length === 0 || wanted.includes(name))
+    .filter((name) => (wanted.length === 0 ? !sections[name]?.asked : wanted.includes(name)))
     .map((name) => sections[name] as Section);
 }
 

@@ -19,6 +19,7 @@ interface InspectArguments extends CommonArguments {
   readonly only?: string | undefined;
   readonly tree?: string | undefined;
   readonly cat?: string | undefined;
+  readonly proc?: string | undefined;
 }
 
 export const inspectCommand: Command<InspectArguments> = {
@@ -34,6 +35,8 @@ export const inspectCommand: Command<InspectArguments> = {
     ],
     ['$0 inspect --memory memory.core --tree /run', 'the files in /run, which are in memory only'],
     ['$0 inspect --memory memory.core --cat /run/utmp > utmp', 'the bytes of one of them'],
+    ['$0 inspect --memory memory.core --proc net/tcp', 'what the guest would print of that file of /proc'],
+    ['$0 inspect --memory memory.core --only log', "its kernel's log, as dmesg prints it"],
   ],
   options: (yargs) =>
     yargs
@@ -48,7 +51,8 @@ export const inspectCommand: Command<InspectArguments> = {
       })
       .option('only', { type: 'string', describe: `some of ${sectionNames.join(',')}` })
       .option('tree', { type: 'string', describe: 'list the files below a path that memory knows' })
-      .option('cat', { type: 'string', describe: 'print the bytes of a file that is in memory' }),
+      .option('cat', { type: 'string', describe: 'print the bytes of a file that is in memory' })
+      .option('proc', { type: 'string', describe: "print a file of the guest's /proc" }),
   mounts: (args) => args.disk !== undefined,
   run: async (args, { signal }) => {
     requireOneQuestion(args);
@@ -59,7 +63,11 @@ export const inspectCommand: Command<InspectArguments> = {
       ...(args.derive ? {} : { profileDirectory: shippedProfiles, profileCache: profileCacheFolder() }),
     });
     if (args.cat !== undefined) printFile(guest.files, args.cat);
-    else if (args.tree !== undefined && args.json) printJson(treeDocument(guest.files, args.tree));
+    else if (args.proc !== undefined) {
+      // Loaded when it is asked for, as what opens disks is below.
+      const { procFile } = await import('./inspect-proc.js');
+      process.stdout.write(procFile(guest, args.proc));
+    } else if (args.tree !== undefined && args.json) printJson(treeDocument(guest.files, args.tree));
     else if (args.tree !== undefined) printTree(guest.files, args.tree);
     else {
       const fileSystems = args.disk === undefined ? undefined : await listDisk(args.disk, signal);
@@ -74,15 +82,16 @@ export const inspectCommand: Command<InspectArguments> = {
 };
 
 /** @throws OuaError `USAGE` */
-function requireOneQuestion({ tree, cat, disk, only, json, derive, profile }: InspectArguments): void {
+function requireOneQuestion(args: InspectArguments): void {
+  const { tree, cat, proc, disk, only, json, derive, profile } = args;
   const several = (...values: unknown[]) => values.filter((value) => value !== undefined).length > 1;
   const wrong =
-    several(tree, cat, disk) || several(tree, cat, only)
-      ? '--tree and --cat exclude each other, --only and --disk'
+    several(tree, cat, proc, disk) || several(tree, cat, proc, only)
+      ? '--tree, --cat and --proc exclude each other, --only and --disk'
       : derive && profile !== undefined
         ? '--derive and --profile exclude each other'
-        : cat !== undefined && json
-          ? '--cat prints a file as it is, and so not as JSON'
+        : (cat ?? proc) !== undefined && json
+          ? '--cat and --proc print a file as it is, and so not as JSON'
           : [tree, cat].some((path) => path !== undefined && !path.startsWith('/'))
             ? 'the path of a file in the guest begins with /'
             : undefined;

@@ -99,6 +99,42 @@ test('--only shows some parts, and nothing else', async () => {
   expectRefusal(bench, await inspect('--only', 'processes,toString'), 'USAGE', 2);
 });
 
+test('--only log is what dmesg printed', async () => {
+  const inspect = ['inspect', '--memory', guest.memory, '--only', 'log', '--json'];
+  const { kernelLog } = await bench.document<{ kernelLog: { level: number; text: string }[] }>(...inspect);
+  const ours = kernelLog.flatMap(({ text }) => text.split('\n'));
+  // The two columns before the text: level and time.
+  const inside = (await guest.inside('dmesg-r')).trimEnd().split('\n');
+  expect(inside.length).toBeGreaterThan(100);
+  expect(ours.slice(0, inside.length)).toEqual(inside.map((line) => line.replace(/^<\d+>\[[ \d.]+\] /, '')));
+});
+
+test('--only parameters are those of /sys/module', async () => {
+  const inspect = ['inspect', '--memory', guest.memory, '--only', 'parameters', '--json'];
+  const { moduleParameters } = await bench.document<{
+    moduleParameters: { module: string; name: string; text: string }[];
+  }>(...inspect);
+  const lines = (await guest.inside('module-parameters')).trimEnd().split('\n');
+  const ours = moduleParameters
+    .filter(({ text }) => text !== '')
+    .map(({ module, name, text }) => `${module}/parameters/${name}:${text.trimEnd()}`);
+  expect(ours.length).toBeGreaterThan(150);
+  expect(ours.filter((line) => !lines.includes(line))).toEqual([]);
+});
+
+test('--proc prints a file of /proc, a link or the names of a directory', async () => {
+  const proc = async (path: string) =>
+    (await bench.run('inspect', '--memory', guest.memory, '--proc', path)).stdout;
+  expect(`${await proc('/proc/modules')}\n`).toBe(await guest.inside('proc-modules'));
+  expect(`${await proc('net/route')}\n`).toBe(await guest.inside('proc-net-route'));
+  expect(await proc('1/root')).toBe('/');
+  expect((await proc('1/task')).split('\n')).toEqual(['1']);
+  const none = await bench.run('inspect', '--memory', guest.memory, '--proc', 'kcore');
+  expectRefusal(bench, none, 'FILE_MISSING', 1);
+  const two = await bench.run('inspect', '--memory', guest.memory, '--proc', 'kcore', '--tree', '/run');
+  expectRefusal(bench, two, 'USAGE', 2);
+});
+
 test('a profile that is derived shows the same', async () => {
   const derived = await bench.document<Inspection>('inspect', '--memory', guest.memory, '--derive', '--json');
   expect(derived).toEqual(seen);

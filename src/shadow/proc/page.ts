@@ -30,6 +30,27 @@ that \`sysctl\` and \`systemd-sysctl\` know it. Files of the tracee's own direct
 \`stat -f /proc\` shows FUSE and not procfs, and the entries of a tracee's own directory are links
 (\`readlink /proc/self/exe\` is corrected by the tracer).
 
+## What programs print
+
+\`ps\`, \`pgrep\`, \`lsmod\`, \`mount\`, \`findmnt\`, \`ss\`, \`free\`, \`uptime\` and \`sysctl -a\` print in the shadow root what they
+print in the guest; a test compares them with what a guest printed a moment before it was suspended. Where they differ:
+
+- \`ps\` shows \`?\` for a terminal, because it looks for the device in \`/dev\`, and the sandbox has a \`/dev\` of its own.
+- \`ss\` takes what it shows from \`/proc/net\`, because netlink would tell of the host. These files name no peer of a unix socket,
+  no device that a socket is bound to, and no room of a listener's queue (\`Send-Q\`).
+- \`sysctl -a\` lacks some 40 of 950 values, and those of \`binfmt_misc\`: those that a function of the kernel works out and that no
+  row of \`src/guest/sysctl-computed.ts\` knows. The test names them.
+- \`mount\` and \`findmnt\` lack the options of their own that ext4, autofs and other file systems in modules have.
+- \`dmesg\` is refused with EPERM. \`ouassister inspect --only log\` prints the guest's.
+- \`lsof\` and \`needrestart\` run. Both compare what \`maps\` and \`fd\` name with stat(2) of the file, and the shadow root, an overlay, has
+  another device number than the guest's disk: \`needrestart\` therefore calls every service outdated. What it would start again is not.
+- \`ischroot\` says that it is in none, as in the guest.
+- The clock is the host's, so that \`uptime\` prints its time.
+
+\`ouassister inspect --proc PATH\` prints any file of the table without a sandbox.
+
+## \`/proc\`
+
 Sources are paths in the Linux source tree, as of 6.1.
 
 ${markdownTable(head, rowsOf('/proc', procTable))}

@@ -137,13 +137,17 @@ const fdLinks = ({ pid }: Process, guest: Guest) =>
 /** Their structs are not in the kernel's own type information. */
 const moduleOptions = 'options of their own of file systems that are modules (ext4, autofs, …)';
 
-/** A process's mounts; of one that has ended the file is not there. */
-const mountsOf =
-  (render: (mounts: readonly Mount[]) => string) =>
-  ({ pid }: Process, guest: Guest): Content => {
+/** A process's mounts; of one that has ended the file is not there. Most processes see the same: each view is written once. */
+function mountsOf(render: (mounts: readonly Mount[]) => string) {
+  const written = new WeakMap<readonly Mount[], string>();
+  return ({ pid }: Process, guest: Guest): Content => {
     const mounts = pid === 1 ? guest.mounts() : guest.processMounts().get(pid);
-    return mounts && render(mounts);
+    if (!mounts) return undefined;
+    const text = written.get(mounts) ?? render(mounts);
+    written.set(mounts, text);
+    return text;
   };
+}
 
 /** The guest's processes. */
 const processes: readonly ProcRow[] = [
@@ -345,6 +349,21 @@ const hardware = 'describes hardware that the sandbox does not have; not read fr
 
 /** What a guest of ours has and we do not show. */
 const unknown: readonly ProcRow[] = [
+  absent(
+    '[pid]/{attr,autogroup,coredump_filter,cpuset,gid_map,map_files,mem,mountstats,net,numa_maps}',
+    'fs/proc/base.c',
+    needsReader,
+  ),
+  absent(
+    '[pid]/{pagemap,projid_map,sched,setgroups,smaps,smaps_rollup,stack,syscall,timers,uid_map,wchan}',
+    'fs/proc/base.c',
+    needsReader,
+  ),
+  absent(
+    '[pid]/task/[tid]/**',
+    'fs/proc/base.c',
+    "what is not above: it is in the process's own directory, where all threads have it in common",
+  ),
   absent('[tracee]/{cpuset,mountstats}', 'fs/proc/base.c', "would name the host's cgroups and mounts"),
   absent('{acpi,bus,driver,fs,irq,scsi}', 'fs/proc/root.c', needsReader),
   absent('buddyinfo', 'mm/vmstat.c', needsReader),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { OuaError } from '../../../src/base/errors.js';
-import type { Guest } from '../../../src/guest/guest.js';
+import type { FileLock, Guest } from '../../../src/guest/guest.js';
 import type { DirectoryNode, ProcNode } from '../../../src/shadow/proc/node.js';
 import { procPage } from '../../../src/shadow/proc/page.js';
 import { files, type ProcRow } from '../../../src/shadow/proc/row.js';
@@ -76,6 +76,39 @@ describe('files of the system', () => {
     ['sys/net/ipv6/conf/all/disable_ipv6', '0\n'],
     ['sys/fs/file-nr', '640\t0\t9223372036854775807\n'],
   ])('%s', (path, text) => expect(content(path)).toBe(text));
+
+  test('locks', () => {
+    const file = { device: { major: 254, minor: 1 }, inode: 1234n, access: 'WRITE', start: 0n } as const;
+    const end = 2n ** 63n - 1n;
+    const fileLocks = (): readonly FileLock[] => [
+      { ...file, kind: 'POSIX', pid: 77, start: 8n, end: 15n },
+      { ...file, kind: 'FLOCK', pid: 78, access: 'READ', end },
+      { ...file, kind: 'OFDLCK', pid: undefined, end },
+    ];
+    expect(content('locks', fixtureGuest({ fileLocks }))).toBe(
+      '1: POSIX  ADVISORY  WRITE 77 fe:01:1234 8 15\n' +
+        '2: FLOCK  ADVISORY  READ  78 fe:01:1234 0 EOF\n' +
+        '3: OFDLCK ADVISORY  WRITE -1 fe:01:1234 0 EOF\n',
+    );
+  });
+
+  test('/sys has the modules, who uses them, and parameters', () => {
+    const at = (path: string) => content(`.ouassister/sys/module/${path}`);
+    expect([at('kvm/coresize'), at('kvm/refcnt'), at('kvm/initstate')]).toEqual([
+      '1146880\n',
+      '1\n',
+      'live\n',
+    ]);
+    expect(at('kvm/holders/kvm_amd')).toBe('../../kvm_amd');
+    expect(at('kvm/parameters/ignore_msrs')).toBe('N\n');
+    expect(at('lab/taint')).toBe('OE\n');
+    const absences: string[] = [];
+    const moduleParameters = () => {
+      throw new OuaError('KERNEL_UNSUPPORTED', 'this kernel has none', 'x');
+    };
+    renderTree(fixtureGuest({ moduleParameters }), procTable, ({ path }) => absences.push(path));
+    expect(absences).toEqual(['/sys/module/*/parameters/*']);
+  });
 
   test('version is the banner, one line', () => {
     expect(content('version')).toBe(fixtureGuest().banner);
@@ -255,6 +288,34 @@ describe('files of a process', () => {
       ['500', 'pipe:[17]'],
       ['300', '/run/x (deleted)'],
     ]);
+  });
+
+  test('descriptors tell where they stand, how they were opened and through which mount', () => {
+    expect(content('1/fdinfo/3')).toBe('pos:\t0\nflags:\t02000000\nmnt_id:\t12\n');
+    expect(content('1/fdinfo/12')).toBe('pos:\t4096\nflags:\t01\nmnt_id:\t24\n');
+    expect(nodeAt(renderTree(fixtureGuest()), `${daemon.pid}/fdinfo`)).toMatchObject({ kind: 'directory' });
+  });
+
+  test('threads have their own numbers in the files of their process', () => {
+    const thread = { ...init, pid: 4711, tgid: 1, comm: 'worker', threads: 2 };
+    const processes = () => [{ ...init, threads: 2 }];
+    const guest = fixtureGuest({ processes, threads: () => new Map([[1, [thread]]]) });
+    const at = (path: string) => content(path, guest);
+    expect(at('1/task/4711/comm')).toBe('worker\n');
+    expect(at('1/task/4711/stat')).toMatch(/^4711 \(worker\) S /);
+    // A thread is said to wait, however many there are; a process with several is not.
+    expect(at('1/task/4711/stat')?.split(' ')[34]).toBe('1');
+    expect(at('1/stat')?.split(' ')[34]).toBe('0');
+    expect(at('1/task/4711/status')).toContain('Tgid:\t1\nNgid:\t0\nPid:\t4711\n');
+  });
+
+  test('other processes have the mounts of their own namespace', () => {
+    const [proc] = fixtureGuest().mounts();
+    const guest = fixtureGuest({ processMounts: () => new Map([[daemon.pid, [proc!]]]) });
+    expect(content(`${daemon.pid}/mounts`, guest)).toBe(
+      'proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n',
+    );
+    expect(content(`${daemon.pid}/mountinfo`)).toBeUndefined();
   });
 
   test('belong to the effective ids', () => {
