@@ -32,6 +32,21 @@ const answers: readonly (readonly [answer: string, ask: (guest: Guest) => unknow
   ['CPUs', (guest) => guest.cpus()],
   ['highest pid', (guest) => guest.pidMax()],
   ['groups of a process', (guest) => guest.ngroupsMax()],
+  ['limits, namespaces and I/O of processes', (guest) => guest.processResources()],
+  ['CPU accounting', (guest) => guest.cpuAccounting()],
+  ['CPU descriptions', (guest) => guest.cpuInfo()],
+  ['interrupts', (guest) => guest.interrupts()],
+  ['device numbers', (guest) => guest.deviceNumbers()],
+  ['block devices', (guest) => guest.blockDevices()],
+  ['swap areas', (guest) => guest.swaps()],
+  ['counters of memory', (guest) => guest.vmCounters()],
+  ['network devices', (guest) => [guest.netDevices(), guest.inet6Addresses()]],
+  ['routes and neighbours', (guest) => [guest.routes(), guest.neighbours()]],
+  ['TCP and UDP sockets', (guest) => [guest.tcpSockets(), guest.udpSockets(), guest.udpLiteSockets()]],
+  [
+    'other sockets',
+    (guest) => [guest.rawSockets(), guest.unixSockets(), guest.netlinkSockets(), guest.packetSockets()],
+  ],
 ];
 
 /** Asks a guest everything, and says what it cannot tell. */

@@ -1,5 +1,6 @@
 import type { Kernel } from '../kernel/kernel.js';
 import { inconsistent } from '../kernel/lists.js';
+import type { StructView } from '../kernel/struct-view.js';
 import { filledHeads, socketBasics, socketList, type Sock, type SocketBasics } from './socket-list.js';
 import { ticksPerSecond } from './time.js';
 
@@ -148,12 +149,7 @@ function tcpSocket(kernel: Kernel, address: bigint, bucket: number, clock: Clock
   const tcp = kernel.view('tcp_sock', address);
   const connection = kernel.view('inet_connection_sock', address);
   const unread = (tcp.uint('rcv_nxt') - tcp.uint('copied_seq')) | 0;
-  const [timer, expires] = pendingTimer(
-    sock,
-    connection.uint('pending'),
-    connection.u64('timeout'),
-    clock.now,
-  );
+  const [timer, expires] = pendingTimer(sock, connection, clock.now);
   const threshold = tcp.uint('snd_ssthresh');
   return [
     {
@@ -187,13 +183,18 @@ function tcpSocket(kernel: Kernel, address: bigint, bucket: number, clock: Clock
 
 function pendingTimer(
   sock: Sock,
-  pending: number,
-  timeout: bigint,
+  connection: StructView<'inet_connection_sock'>,
   now: bigint,
 ): [timer: number, expires: bigint] {
-  if (retransmitTimers.includes(pending)) return [1, timeout];
-  if (pending === probeTimer) return [4, timeout];
-  return sock.pointer('timer_pprev') === 0n ? [0, now] : [2, sock.u64('timer_expires')];
+  const pending = connection.uint('pending');
+  const timeout = () =>
+    connection.has('timeout') ? connection.u64('timeout') : sock.u64('retransmit_expires');
+  if (retransmitTimers.includes(pending)) return [1, timeout()];
+  if (pending === probeTimer) return [4, timeout()];
+  const [link, expires] = connection.has('keepalive_pprev')
+    ? [connection.pointer('keepalive_pprev'), connection.u64('keepalive_expires')]
+    : [sock.pointer('timer_pprev'), sock.u64('timer_expires')];
+  return link === 0n ? [0, now] : [2, expires];
 }
 
 /** One that waits, or that asks: they have less than a socket, and begin as one does. */

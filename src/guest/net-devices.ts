@@ -106,6 +106,26 @@ export function readInet6Addresses(kernel: Kernel): Inet6Address[] {
   return found;
 }
 
+/** One of the table's lists, by its place among their heads. */
+function* neighboursIn(
+  kernel: Kernel,
+  table: StructView<'neigh_hash_table'>,
+  place: bigint,
+): Generator<StructView<'neighbour'>> {
+  if (table.has('heads')) {
+    for (const link of hashListEntries(kernel, table.pointer('heads') + place, 'neighbours'))
+      yield kernel.container('neighbour', 'hash', link);
+    return;
+  }
+  let at = kernel.pointer(table.pointer('buckets') + place);
+  for (let count = 0; at !== 0n; count++) {
+    if (count >= maxEntries) throw inconsistent('the lists of neighbours do not end');
+    const entry = kernel.view('neighbour', at);
+    yield entry;
+    at = entry.pointer('next');
+  }
+}
+
 /** In the order of their hash lists (`net/core/neighbour.c`), without those that are nobody's neighbour. */
 export function readNeighbours(kernel: Kernel): Neighbour[] {
   const table = kernel.view(
@@ -114,13 +134,9 @@ export function readNeighbours(kernel: Kernel): Neighbour[] {
   );
   const shift = table.uint('shift');
   if (shift > maxNeighbourShift) throw inconsistent(`the table of neighbours claims 2^${shift} lists`);
-  const heads = kernel.read(table.pointer('buckets'), 8 * 2 ** shift);
   const found: Neighbour[] = [];
-  for (let bucket = 0; bucket < 2 ** shift; bucket++)
-    for (let at = heads.readBigUInt64LE(bucket * 8), count = 0; at !== 0n; count++) {
-      if (count >= maxEntries) throw inconsistent('the lists of neighbours do not end');
-      const entry = kernel.view('neighbour', at);
-      at = entry.pointer('next');
+  for (let bucket = 0n; bucket < 2n ** BigInt(shift); bucket++)
+    for (const entry of neighboursIn(kernel, table, bucket * 8n)) {
       if ((entry.uint('state') & ~NUD_NOARP) === 0) continue;
       const device = kernel.view('net_device', entry.pointer('dev'));
       found.push({

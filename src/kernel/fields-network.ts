@@ -28,6 +28,8 @@ export const networkFields = {
     timer_function: optional('sk_timer.function'),
     timer_pprev: optional('sk_timer.entry.pprev'),
     timer_expires: optional('sk_timer.expires'),
+    // sk_timer retransmits, and probing has a timer of its own (seen in 7.2)
+    retransmit_expires: optional('tcp_retransmit_timer.expires'),
   },
   socket_alloc: { socket: optional('socket'), inode: optional('vfs_inode') },
   inet_sock: { sport: optional('inet_sport') },
@@ -35,6 +37,8 @@ export const networkFields = {
     pending: optional('icsk_pending'),
     // a timer's own time since 6.19
     timeout: optional('icsk_timeout', 'icsk_retransmit_timer.expires'),
+    keepalive_pprev: optional('icsk_keepalive_timer.entry.pprev'),
+    keepalive_expires: optional('icsk_keepalive_timer.expires'),
     retransmits: optional('icsk_retransmits'),
     probes_out: optional('icsk_probes_out'),
     rto: optional('icsk_rto'),
@@ -140,9 +144,14 @@ export const networkFields = {
   dst_metrics: { metrics: optional('metrics') },
   neigh_table: { nht: optional('nht') },
   // a list with back links since 6.13
-  neigh_hash_table: { buckets: optional('hash_buckets'), shift: optional('hash_shift') },
+  neigh_hash_table: {
+    buckets: optional('hash_buckets'),
+    heads: optional('hash_heads'),
+    shift: optional('hash_shift'),
+  },
   neighbour: {
     next: optional('next'),
+    hash: optional('hash'),
     state: optional('nud_state'),
     ha: optional('ha'),
     dev: optional('dev'),

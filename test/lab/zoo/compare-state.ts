@@ -1,6 +1,8 @@
 import type { Guest } from '../../../src/guest/guest.js';
 import { renderMountInfo } from '../../../src/shadow/proc/kernel.js';
+import { renderArp, renderInet6Addresses, renderRoutes } from '../../../src/shadow/proc/network.js';
 import { renderFdInfo, renderStat } from '../../../src/shadow/proc/process.js';
+import { renderTcp, renderUdp } from '../../../src/shadow/proc/sockets.js';
 import { statFields } from '../../guest/captures.js';
 import type { ZooGuest } from './boot.js';
 
@@ -81,6 +83,31 @@ export const stateChecks = {
     const plain = (text: string) => text.replace(/ - (ext4) (\S+) (r[ow]).*$/gm, ' - $1 $2 $3');
     yield* unequalFiles(inside, ours, 20, plain);
     if (new Set(ours.values()).size < 2) yield 'the process with mounts of its own is missing';
+  },
+
+  async *network(guest: Guest, zoo: ZooGuest) {
+    const still = (text: string) =>
+      text
+        // Scrambled addresses, or what stands for them early after the boot.
+        .replaceAll('(____ptrval____)', '0'.repeat(16))
+        .replace(/^[0-9a-f]{16}(?=[: ])|(?<= )[0-9a-f]{16}(?= |$)/gm, '0'.repeat(16))
+        .replace(/(?<= )\d\d:[0-9A-F]{8} [0-9A-F]{8}(?= )/g, 'timer')
+        .trimEnd();
+    const files = {
+      tcp: renderTcp(guest, 4),
+      tcp6: renderTcp(guest, 6),
+      udp: renderUdp(guest.udpSockets(), 4),
+      route: renderRoutes(guest),
+      arp: renderArp(guest),
+      if_inet6: renderInet6Addresses(guest),
+    };
+    for (const [name, ours] of Object.entries(files)) {
+      const inside = await zoo.inside(`proc-net-${name}`);
+      if (still(inside) !== still(ours))
+        yield `${name} is ${JSON.stringify(inside)}, not ${JSON.stringify(ours)}`;
+    }
+    const listening = 10;
+    if (guest.tcpSockets().every(({ state }) => state === listening)) yield 'the connection is missing';
   },
 
   async *log(guest: Guest, zoo: ZooGuest) {

@@ -109,7 +109,9 @@ describe('programs see', () => {
     await mount();
     const { stdout } = await run('find', [directory, '-name', 'disable_ipv6', '-o', '-name', 'stat']);
     expect(stdout.trim().split('\n').sort()).toEqual(
-      ['1/stat', '10/stat', '512/stat', 'stat', 'sys/net/ipv6/conf/all/disable_ipv6'].map(at).sort(),
+      ['1/stat', '1/task/1/stat', '10/stat', '512/stat', 'stat', 'sys/net/ipv6/conf/all/disable_ipv6']
+        .map(at)
+        .sort(),
     );
   });
 
