@@ -1,0 +1,105 @@
+import { liveRule } from '../../../src/planner/live/table.js';
+import { Units } from '../../../src/planner/live/units.js';
+import type { Verdict } from '../../../src/planner/live/verdict.js';
+import { guestTree, type GuestTree } from './guest-tree.js';
+
+let tree: GuestTree;
+let units: Units;
+
+beforeEach(() => {
+  tree = guestTree('cron.service', 'multi-user.target');
+  tree.write('/lib/systemd/system/cron.service', '[Service]\nExecReload=/bin/kill -HUP $MAINPID\n');
+  tree.write('/lib/systemd/system/nginx.service', '[Service]\n');
+  tree.write('/lib/systemd/system/ssh.socket', '[Socket]\nListenStream=22\n');
+  tree.link('/etc/systemd/system/off.service', '/dev/null');
+  units = new Units(tree.root);
+});
+afterEach(() => tree[Symbol.dispose]());
+
+function decide(line: string): Verdict {
+  const argv = line.split(' ');
+  return liveRule('/usr/bin/systemctl')!.decide(
+    { name: 'systemctl', path: '/usr/bin/systemctl', argv },
+    units,
+  );
+}
+const answered = (status: number, output = '') => ({ kind: 'answer', status, output });
+
+test.each([
+  'systemctl daemon-reload',
+  'systemctl --system daemon-reexec',
+  'systemctl --quiet --system start nginx.service',
+  'systemctl restart cron nginx',
+  'systemctl stop cron.service',
+  'systemctl try-restart nginx.service',
+  'systemctl reload cron',
+  'systemctl stop postgresql@*.service',
+])('%s is live', (line) => {
+  expect(decide(line)).toEqual({ kind: 'live' });
+});
+
+test.each([
+  ['systemctl start missing', 5, 'Unit missing not found'],
+  ['systemctl stop missing.service', 5, 'not loaded'],
+  ['systemctl restart off', 1, 'is masked'],
+  ['systemctl reload nginx', 1, 'is not active'],
+])('%s fails offline as it would in the guest', (line, status, words) => {
+  expect(decide(line)).toMatchObject({ kind: 'answer', status, errors: expect.stringContaining(words) });
+});
+
+test.each([
+  ['systemctl is-active cron', answered(0, 'active\n')],
+  ['systemctl --quiet is-active -- nginx.service', answered(3)],
+  ['systemctl is-active nginx cron', answered(0, 'inactive\nactive\n')],
+  ['systemctl -p LoadState show off', answered(0, 'LoadState=masked\n')],
+  ['systemctl -p LoadState show nowhere', answered(0, 'LoadState=not-found\n')],
+  ['systemctl -p CanReload show cron.service', answered(0, 'CanReload=yes\n')],
+  ['systemctl -p CanReload show nginx.service', answered(0, 'CanReload=no\n')],
+  ['systemctl show --value --property SourcePath nginx', answered(0, '\n')],
+  ['systemctl -p Triggers show ssh.socket', answered(0, 'Triggers=ssh.service\n')],
+  ['systemctl show -P ActiveState -p SubState cron', { kind: 'whole' }],
+  ['systemctl --no-legend --quiet list-units user@*', answered(0)],
+  ['systemctl is-system-running', answered(0, 'running\n')],
+  ['systemctl status nginx', { kind: 'answer', status: 3 }],
+  ['systemctl status missing', { kind: 'answer', status: 4 }],
+])('%s is answered from what is known, or not at all', (line, verdict) => {
+  expect(decide(line)).toMatchObject(verdict);
+});
+
+test('questions about activity see the actions that came before', () => {
+  decide('systemctl start nginx');
+  decide('systemctl stop cron');
+  expect(decide('systemctl is-active nginx cron')).toMatchObject(answered(0, 'active\ninactive\n'));
+});
+
+test('what changes unit files runs on the tree, and the manager reads them again', () => {
+  expect(decide('systemctl enable nginx')).toEqual({
+    kind: 'both',
+    argv: ['systemctl', '--root=/', 'enable', 'nginx'],
+    actions: [['systemctl', 'daemon-reload']],
+  });
+  expect(decide('systemctl --system disable --now cron')).toEqual({
+    kind: 'both',
+    argv: ['systemctl', '--root=/', 'disable', 'cron'],
+    actions: [
+      ['systemctl', 'daemon-reload'],
+      ['systemctl', 'stop', '--', 'cron'],
+    ],
+  });
+  expect(units.state('cron').active).toBe(false);
+  expect(decide('systemctl --no-reload mask nginx')).toMatchObject({ kind: 'both', actions: [] });
+  expect(decide('systemctl is-enabled -- nginx')).toEqual({
+    kind: 'files',
+    argv: ['systemctl', '--root=/', 'is-enabled', '--', 'nginx'],
+  });
+  expect(decide('systemctl --root=/mnt enable nginx')).toEqual({ kind: 'files' });
+});
+
+test.each([
+  'systemctl --user start x',
+  'systemctl -H host stop cron',
+  'systemctl cat cron',
+  'systemctl is-failed cron',
+])('%s cannot be told apart', (line) => {
+  expect(decide(line)).toMatchObject({ kind: 'whole' });
+});

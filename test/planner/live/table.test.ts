@@ -1,0 +1,68 @@
+import { liveRule, liveRules } from '../../../src/planner/live/table.js';
+import { Units } from '../../../src/planner/live/units.js';
+import { guestTree, type GuestTree } from './guest-tree.js';
+
+let tree: GuestTree;
+let units: Units;
+beforeEach(() => {
+  tree = guestTree('nginx.service');
+  units = new Units(tree.root);
+});
+afterEach(() => tree[Symbol.dispose]());
+
+const decide = (path: string, ...args: string[]) => {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return liveRule(path)?.decide({ name, path, argv: [name, ...args] }, units).kind;
+};
+
+test.each([
+  ['/sbin/modprobe', ['loop'], 'live'],
+  ['/sbin/modprobe', ['--show-depends', 'loop'], 'files'],
+  ['/usr/sbin/modprobe', ['-C', '/etc/x', '-n', 'loop'], 'files'],
+  ['/sbin/sysctl', ['-q', '--system'], 'live'],
+  ['/sbin/sysctl', ['net.ipv4.ip_forward=1'], 'live'],
+  ['/sbin/sysctl', ['-n', 'kernel.ostype'], 'files'],
+  ['/usr/bin/udevadm', ['control', '--reload'], 'live'],
+  ['/usr/bin/udevadm', ['hwdb', '--update'], 'files'],
+  ['/usr/bin/udevadm', ['info', '--export-db'], 'whole'],
+  ['/usr/bin/systemd-tmpfiles', ['--create', 'sudo.conf'], 'both'],
+  ['/usr/bin/systemd-tmpfiles', ['--cat-config'], 'files'],
+  ['/sbin/start-stop-daemon', ['--stop', '--pidfile', '/run/x'], 'live'],
+  ['/sbin/start-stop-daemon', ['--status', '--exec', '/bin/x'], 'files'],
+  ['/etc/init.d/nginx', ['upgrade'], 'live'],
+  ['/etc/init.d/nginx', ['status'], 'answer'],
+  ['/sbin/apparmor_parser', ['-r', '-T', '-W', '/etc/apparmor.d/x'], 'live'],
+  ['/sbin/apparmor_parser', ['-r'], 'whole'],
+  ['/sbin/apparmor_parser', ['-Q', '/etc/apparmor.d/x'], 'files'],
+  ['/usr/bin/dbus-send', ['--system', '--type=method_call', '/x', 'y.z'], 'live'],
+  ['/usr/bin/dbus-send', ['--system', '--print-reply', '/x', 'y.z'], 'whole'],
+  ['/usr/sbin/update-grub', [], 'live'],
+  ['/bin/mount', ['/x'], 'whole'],
+  ['/opt/bin/mount', ['/x'], undefined],
+  ['/bin/cp', ['a', 'b'], undefined],
+] as const)('%s %j: %s', (path, args, kind) => {
+  expect(decide(path, ...args)).toBe(kind);
+});
+
+test('a new host key is made twice, and the one made offline stays there', () => {
+  const argv = ['ssh-keygen', '-q', '-f', '/etc/ssh/ssh_host_rsa_key', '-N', '', '-t', 'rsa'];
+  const rule = liveRule('/usr/bin/ssh-keygen')!;
+  expect(rule.decide({ name: 'ssh-keygen', path: '/usr/bin/ssh-keygen', argv }, units)).toEqual({
+    kind: 'both',
+    actions: [argv],
+    secrets: ['/etc/ssh/ssh_host_rsa_key', '/etc/ssh/ssh_host_rsa_key.pub'],
+  });
+  expect(decide('/usr/bin/ssh-keygen', '-l', '-f', '/etc/ssh/ssh_host_rsa_key.pub')).toBe('files');
+});
+
+test("an init script's actions are its unit's", () => {
+  expect(decide('/etc/init.d/nginx', 'stop')).toBe('live');
+  expect(units.state('nginx').active).toBe(false);
+  decide('/etc/init.d/nginx', 'start');
+  expect(units.state('nginx').active).toBe(true);
+});
+
+test('each program has one row', () => {
+  const names = liveRules.flatMap(({ programs }) => programs);
+  expect(new Set(names).size).toBe(names.length);
+});
