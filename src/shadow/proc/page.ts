@@ -27,8 +27,8 @@ is recorded with its reader, found or not. Opening a file for writing fails with
 both are recorded: a sysctl of a suspended kernel cannot be set, and EROFS is what \`/proc/sys\` gives in containers, so
 that \`sysctl\` and \`systemd-sysctl\` know it. Files of the tracee's own directory (\`oom_score_adj\`, \`comm\`, …) can be written.
 
-\`stat -f /proc\` shows FUSE and not procfs, and the entries of a tracee's own directory are links
-(\`readlink /proc/self/exe\` is corrected by the tracer).
+The entries of a tracee's own directory are links (\`readlink /proc/self/exe\` is corrected by the tracer, and so is
+statfs(2), which gives procfs's type and not FUSE's).
 
 ## What programs print
 

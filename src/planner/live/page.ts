@@ -1,0 +1,56 @@
+import { markdownTable } from '../../base/markdown.js';
+import { liveRules } from './table.js';
+
+/** The text of docs/live-actions.md; it is made from the table, so that it cannot say anything else. */
+export function livePage(): string {
+  const rows = liveRules.map(({ programs, directory, note }) => [
+    directory === undefined ? programs.map((name) => `\`${name}\``).join(', ') : `all of \`${directory}\``,
+    note,
+  ]);
+  return `# Live actions
+
+With policy \`split\`, which is the default, maintainer scripts, debconf's \`config\` scripts, triggers and the package
+manager's hooks run when the plan is made, in the shadow of the guest. What they do to _files_ gets into the plan as what dpkg
+does. What they do to the _running system_ cannot happen there: it becomes a step of the plan, a **live action**, and runs in
+the guest at the replay, in its place between the file changes, with the same arguments, environment and directory. Its caller
+is told that it has succeeded. This page is generated from the table in \`src/planner/live/table.ts\`; a test fails when the
+two differ.
+
+A program is asked about when it is executed. One of these becomes of it:
+
+- **files**: it runs, perhaps with other arguments (\`--root=/\`), and is done with.
+- **answered**: it asks about the running system. Its caller gets the answer, and it does not run. What is active is what the
+  guest's systemd had noted in \`/run/systemd/units\` at the suspend, changed by the actions recorded since.
+- **live**: it does not run, and is recorded.
+- **both**: it runs for what it does to files, and is recorded for the rest. The action comes after what it did to files.
+- **whole**: what it does or asks cannot be told apart. Then the script that runs it is replayed whole: planning begins again
+  from the guest's own state, the script is replaced by a stub that exits 0, and runs in the guest, in its place. The plan says
+  why. Outside of scripts such a program just runs, and the plan has a note.
+
+Two more things make a script whole: a signal to one of the guest's processes, and a connection to one of the guest's sockets
+(but to those of the journal, nscd and the like, which programs try and do without).
+
+${markdownTable(['Programs', 'What becomes of them'], rows)}
+What is not in the table works on files: \`deb-systemd-helper\`, \`update-rc.d\`, \`systemd-sysusers\`, \`ldconfig\`, \`depmod\`,
+\`update-initramfs\`, \`adduser\`. \`invoke-rc.d\`, \`service\` and \`deb-systemd-invoke\` run, too: they end in systemctl, so that policies
+(\`policy-rc.d\`) and enablement are those of that moment.
+
+## At the replay
+
+An action runs only when its program is, byte for byte, the one that was recorded. One that fails ends the replay, and the
+guest gets its old files back: its caller was told that it would succeed, and what it would have done otherwise is not known.
+What actions have done to the running system by then is not undone.
+
+Secrets are made where they are used. A host key that \`ssh-keygen\` makes offline, so that its script goes on, is not in the
+plan; the guest makes its own.
+
+## Limits
+
+- Success is a guess. A script that looks at what an action did (\`systemctl start x || …\`) takes the branch of success.
+- Units that start because another one does are not followed: only what an action names is taken for active.
+- What an action prints is in the report of the replay, not in apt's own log.
+- Between the end of a program of kind _both_ and its action may be a few more file changes: up to the next call that is asked about.
+- A write to \`/proc/sys\` or \`/sys\` by a shell's redirection fails, as in a container, and is not replayed. An action
+  by a system call alone (mount(2), ioctl(2), netlink), by a program that is not in the table, fails for lack of rights.
+`;
+}
