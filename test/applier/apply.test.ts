@@ -24,6 +24,7 @@ import { writeStream } from '../../src/applier/stream.js';
 import { runTool } from '../../src/base/command.js';
 import { PlanReader } from '../../src/plan/reader.js';
 import { agentProgram } from '../../src/transport/agent-program.js';
+import { contentId } from '../plan/sample.js';
 import { fullPlan, PlanBuilder } from './plans.js';
 import { makeGuest, snapshot, xattrs } from './tree.js';
 
@@ -357,6 +358,42 @@ describe('a plan that does not fit', () => {
     } finally {
       await runTool('umount', [join(root, 'var/lib')]);
     }
+  });
+});
+
+describe('live actions', () => {
+  test('run in their place among the files, and scripts that ran offline do not run again', async () => {
+    const plan = new PlanBuilder();
+    await plan
+      .script(['write', '/srv/script', 'ran'], { runs: 'offline' })
+      .files(plan.file('/srv/order', 'files '))
+      .action(['append', 'action', '/srv/order'], { script: 0 })
+      .files(plan.file('/srv/after', 'the action'))
+      .write(file);
+    const { steps, scripts } = await apply();
+    expect(readFileSync(join(root, 'srv/order'), 'utf8')).toBe('files action');
+    expect(readFileSync(join(root, 'srv/after'), 'utf8')).toBe('the action');
+    expect(existsSync(join(root, 'srv/script'))).toBe(false);
+    // Steps are numbered as in the plan.
+    expect([steps, scripts.map(({ step, kind }) => [step, kind])]).toEqual([4, [[2, 'action']]]);
+  });
+
+  test('are refused when the program is not the one that was recorded', async () => {
+    const plan = new PlanBuilder();
+    await plan.action(['touch', '/srv/made'], { sha256: contentId(Buffer.from('another')) }).write(file);
+    await expect(apply()).rejects.toMatchObject({ code: 'ROLLED_BACK' });
+    expect(existsSync(join(root, 'srv/made'))).toBe(false);
+  });
+
+  test('that fail take the replay back, and are told with their last words', async () => {
+    const plan = new PlanBuilder();
+    await plan.files(plan.file('/srv/new', 'n')).action(['exit', '4']).write(file);
+    const before = snapshot(root);
+    await expect(apply()).rejects.toMatchObject({
+      code: 'ROLLED_BACK',
+      message: expect.stringMatching(/app\.postinst: exit status 4: .*to standard error/) as string,
+    });
+    expect(snapshot(root)).toEqual(before);
   });
 });
 
