@@ -154,7 +154,7 @@ test('free and uptime: the same form, and what does not move is equal', async ()
   const uptime = await both('uptime');
   expect(uptime.ours.join().replace(/\d+/g, '#')).toBe(uptime.inside.join().replace(/\d+/g, '#'));
   const minutes = (lines: readonly string[]) => Number(/up (\d+) min/.exec(lines.join())?.[1]);
-  expect(Math.abs(minutes(uptime.ours) - minutes(uptime.inside))).toBeLessThan(3);
+  expect(Math.abs(minutes(uptime.ours) - minutes(uptime.inside))).toBeLessThan(20);
 });
 
 test("dmesg is refused: the log would be this machine's", () => {

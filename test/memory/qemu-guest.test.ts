@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildProfile } from '../../src/kernel/open.js';
 import type { Profile } from '../../src/kernel/profile.js';
@@ -42,6 +42,17 @@ function expectSameGuest(memory: PhysicalMemory): void {
   expect(described(memory, profile) === description).toBe(true);
   expect(described(memory) === description).toBe(true);
 }
+
+test('the plain ELF dump has the note that other tools need', () => {
+  const head = Buffer.alloc(1 << 20);
+  const fd = openSync(guest.memory, 'r');
+  try {
+    readSync(fd, head, 0, head.length, 0);
+  } finally {
+    closeSync(fd);
+  }
+  expect(head.includes('VMCOREINFO\0')).toBe(true);
+});
 
 test('the migration stream', async () => {
   using memory = await openMemory(guest.saved);
