@@ -59,7 +59,7 @@ export function renderLocks(guest: Guest): string {
     guest.fileLocks().map(({ kind, access, pid, device, inode, start, end }, index) => {
       const hex = (number: number) => number.toString(16).padStart(2, '0');
       const range = kind === 'FLOCK' ? '0 EOF' : `${start} ${end === endOfFile ? 'EOF' : end}`;
-      return `${index + 1}: ${kind.padEnd(6)} ADVISORY  ${access.padEnd(5)} ${pid ?? -1} ${hex(device.major)}:${hex(device.minor)}:${inode} ${range}`;
+      return `${index + 1}: ${kind.padEnd(6)} ADVISORY  ${access} ${pid ?? -1} ${hex(device.major)}:${hex(device.minor)}:${inode} ${range}`;
     }),
   );
 }

@@ -87,7 +87,7 @@ describe('files of the system', () => {
     ];
     expect(content('locks', fixtureGuest({ fileLocks }))).toBe(
       '1: POSIX  ADVISORY  WRITE 77 fe:01:1234 8 15\n' +
-        '2: FLOCK  ADVISORY  READ  78 fe:01:1234 0 EOF\n' +
+        '2: FLOCK  ADVISORY  READ 78 fe:01:1234 0 EOF\n' +
         '3: OFDLCK ADVISORY  WRITE -1 fe:01:1234 0 EOF\n',
     );
   });
