@@ -62,7 +62,7 @@ export async function* runCase(
       yield { ...about, ...variant, ...result, unsteady: [], seconds: seconds() };
     return;
   }
-  const { first, second, referenceSeconds } = references;
+  const { first, second, referenceSeconds, ranMs } = references;
   const unsteady = [...judge.compareReferences(first, second)];
   for (const variant of variants) {
     const head = { ...about, ...variant, unsteady, referenceSeconds };
@@ -74,7 +74,8 @@ export async function* runCase(
       await using resources = new ResourceStack();
       const { copy, seconds: applied } = await original.candidate(plan);
       resources.use(copy);
-      const candidate = await observe(copy, update.guest);
+      const since = performance.now() - applied * 1000;
+      const { observation: candidate } = await observe(copy, update.guest, since, ranMs);
       const differences = [...judge.compareCandidate(first, second, candidate)];
       yield {
         ...head,
@@ -96,10 +97,12 @@ interface References {
   readonly first: Observation;
   readonly second: Observation;
   readonly referenceSeconds: number;
+  /** Milliseconds that the first one ran until it was looked at. */
+  readonly ranMs: number;
 }
 
 async function runReferences(update: Update, original: Original, stack: ResourceStack): Promise<References> {
-  const run = async () => {
+  const run = async (leastMs: number) => {
     const copy = stack.use(await original.reference());
     const started = performance.now();
     const { exitStatus, stdout, stderr } = await copy.run(update.command, sandboxEnvironment);
@@ -110,19 +113,31 @@ async function runReferences(update: Update, original: Original, stack: Resource
         `inside the guest ${update.command.join(' ')} ended with status ${exitStatus}: ${lastWords(stdout + stderr)}`,
         'see what apt says',
       );
-    return { observation: await observe(copy, update.guest), referenceSeconds };
+    return { referenceSeconds, ...(await observe(copy, update.guest, started, leastMs)) };
   };
-  const { observation: first, referenceSeconds } = await run();
-  const { observation: second } = await run();
-  return { first, second, referenceSeconds };
+  const { observation: first, referenceSeconds, ranMs } = await run(0);
+  const { observation: second } = await run(ranMs);
+  return { first, second, referenceSeconds, ranMs };
 }
 
-/** Looks at the running system, ends it, and looks at its files. */
-async function observe(copy: Copy, kind: CopyKind): Promise<Observation> {
+/**
+ * Looks at the running system, ends it, and looks at its files.
+ *
+ * @param since when it went on, `performance.now()`
+ * @param leastMs how long it has to have run: what services do after a minute they shall have done in all copies
+ */
+async function observe(
+  copy: Copy,
+  kind: CopyKind,
+  since: number,
+  leastMs: number,
+): Promise<{ readonly observation: Observation; readonly ranMs: number }> {
+  await sleep(Math.max(0, leastMs - (performance.now() - since)));
   await settled(copy);
+  const ranMs = performance.now() - since;
   const live = await observeLive(copy, kind);
   const root = await copy.end();
-  return new Map([...observeTree(root, copy.begun), ...live]);
+  return { observation: new Map([...observeTree(root, copy.begun), ...live]), ranMs };
 }
 
 /** Returns when systemd has done what the update asked of it. */
