@@ -1,7 +1,7 @@
-import type { MaintainerScript } from './maintainer-scripts.js';
+import type { PackageScript } from './package-managers/package-manager.js';
 
 /** A call of a maintainer script, told apart from others by its package, kind and arguments. */
-export interface CalledScript extends MaintainerScript {
+export interface CalledScript extends PackageScript {
   /** Without its own name; latin1, which keeps every byte. */
   readonly args: readonly string[];
 }
