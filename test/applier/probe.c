@@ -8,6 +8,7 @@
  *   …/rmdir DIRECTORY    removes it, as long as it is empty
  *   …/link TARGET NAME   makes a symbolic link
  *   …/write FILE TEXT    gives FILE that content
+ *   …/cat FILE            prints FILE and then what stdin gives
  *   …/flood              says 6 MiB, waits a moment and says whether all of it is still kept
  *   …/lock FILE          takes FILE's lock as dpkg does, says "locked", waits until stdin ends
  *   …/dpkg ARG…          notes its arguments in /dpkg-called, and whether dpkg's lock is free
@@ -28,6 +29,12 @@ static int lock(const char *path) {
   struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   int fd = open(path, O_RDWR);
   return fd < 0 ? -1 : fcntl(fd, F_SETLK, &all);
+}
+
+static int print_all(FILE *file) {
+  if (!file) return 1;
+  for (int byte; (byte = getc(file)) != EOF;) putchar(byte);
+  return 0;
 }
 
 static int show(int argc, char **argv) {
@@ -63,6 +70,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (strcmp(what, "touch") == 0) return close(open(argv[2], O_CREAT | O_WRONLY, 0644));
+  if (strcmp(what, "cat") == 0) return print_all(fopen(argv[2], "r")) | print_all(stdin);
   if (strcmp(what, "flood") == 0) {
     struct stat output;
     for (int i = 0; i < 6 << 16; i++) puts("a line of words");

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import type { AuditEvent } from '../../src/plan/audit-event.js';
-import type { FileChange, FileState, Precondition, Step } from '../../src/plan/model.js';
+import {
+  scriptKinds,
+  type FileChange,
+  type FileState,
+  type Precondition,
+  type Step,
+} from '../../src/plan/model.js';
 import { PlanReader } from '../../src/plan/reader.js';
 import { PlanWriter } from '../../src/plan/writer.js';
 import { contentId, readPlan, refusal, samplePlan, writePlan, type PlanData } from './sample.js';
@@ -54,7 +60,7 @@ function step(stored: readonly Buffer[], commands: number): fc.Arbitrary<Step> {
     fc.record({ action: fc.constant('remove' as const), path }),
   );
   const call = fc.record({
-    kind: fc.constantFrom('preinst' as const, 'prerm' as const, 'postinst' as const, 'postrm' as const),
+    kind: fc.constantFrom(...scriptKinds),
     package: fc.string(),
     path: bytes,
     content: fc.constantFrom(...stored.map(contentId)),
@@ -64,6 +70,12 @@ function step(stored: readonly Buffer[], commands: number): fc.Arbitrary<Step> {
     command: fc.nat(commands - 1),
     runs: fc.constantFrom('offline' as const, 'replay' as const),
   });
+  const interpreted = fc
+    .tuple(call, bytes, fc.integer({ min: 1, max: 0xffff }), fc.constantFrom(...stored.map(contentId)))
+    .map(([plain, program, argument, input]) => ({
+      ...plain,
+      ...{ interpreter: { sha256: contentId(program), argument }, input },
+    }));
   const action = fc.record({
     rule: fc.string(),
     path,
@@ -76,7 +88,7 @@ function step(stored: readonly Buffer[], commands: number): fc.Arbitrary<Step> {
   });
   return fc.oneof(
     fc.record({ kind: fc.constant('files' as const), changes: fc.array(change, { maxLength: 8 }) }),
-    fc.record({ kind: fc.constant('script' as const), call }),
+    fc.record({ kind: fc.constant('script' as const), call: fc.oneof(call, interpreted) }),
     fc.record({ kind: fc.constant('action' as const), action }),
     fc.constant({ kind: 'triggers' as const }),
   );
@@ -152,13 +164,13 @@ describe('a plan', () => {
     expect(reader.summary()).toEqual({
       commands: 2,
       packages: 3,
-      steps: 6,
+      steps: 7,
       changes: 8,
-      scripts: 2,
+      scripts: 3,
       preconditions: 3,
       executions: 2,
-      contents: 3,
-      contentBytes: 5017,
+      contents: 5,
+      contentBytes: 5057,
     });
   });
 

@@ -77,6 +77,8 @@ export function readPlan(reader: PlanReader, contents: readonly Buffer[]): PlanD
 }
 
 const shell = Buffer.from('#!/bin/sh\nexit 0\n');
+const scriptlet = Buffer.from('cat >/var/lib/site/index\n');
+const files = Buffer.from('/opt/site/page\n');
 const page = Buffer.alloc(5000, 'all work and no play\n');
 const empty = Buffer.alloc(0);
 const now = { uid: 0, gid: 0, mtime: 'now', xattrs: [] } as const;
@@ -154,7 +156,7 @@ export const samplePlan: PlanData = {
     { name: 'old', architecture: 'all', from: '3', to: undefined },
     { name: 'site', architecture: 'amd64', from: undefined, to: '2:1.0~rc1-1' },
   ],
-  contents: [empty, page, shell],
+  contents: [empty, page, shell, scriptlet, files],
   steps: [
     { kind: 'files', changes },
     {
@@ -199,6 +201,22 @@ export const samplePlan: PlanData = {
         cwd: Buffer.from('/'),
         command: 1,
         script: 4,
+      },
+    },
+    {
+      kind: 'script',
+      call: {
+        kind: 'transfiletriggerin',
+        package: 'site',
+        path: Buffer.from('/usr/bin/dash'),
+        content: contentId(scriptlet),
+        interpreter: { sha256: contentId(shell), argument: 1 },
+        input: contentId(files),
+        argv: ['/bin/sh', '/var/tmp/rpm-tmp.AbC123', '0'].map((value) => Buffer.from(value)),
+        environment: [],
+        cwd: Buffer.from('/'),
+        command: 1,
+        runs: 'replay',
       },
     },
   ],
