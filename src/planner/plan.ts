@@ -206,7 +206,12 @@ async function attemptPlan(
   const packages = runs.flatMap((run) => run.changes());
   writer.packages(packages);
   for (const read of proc.reads()) writer.procRead(read);
-  for (const note of [unwritten.note(), memoryFilesNote(shadow.leftOut)]) if (note) writer.note(note);
+  for (const note of [
+    unwritten.note(),
+    memoryFilesNote(shadow.leftOut),
+    ...runs.flatMap((run) => run.notes()),
+  ])
+    if (note) writer.note(note);
   for (const { path, reason } of proc.absences)
     writer.note({ code: 'PROC_FILE_ABSENT', text: `${path} is not there: ${reason}` });
   if (proc.lost > 0)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { SentSignal } from '../emulate/guest-signals.js';
 import { OuaError } from '../base/errors.js';
 import type { ScriptCall } from '../plan/model.js';
@@ -7,13 +8,13 @@ import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
 import type { LiveActions, LiveCalls } from './live/live-calls.js';
-import type { PackageRun, PackageScript } from './package-managers/package-manager.js';
+import type { PackageRun, ScriptExec } from './package-managers/package-manager.js';
 import { RunningScripts, type RunningScript } from './running-scripts.js';
 import type { UpdateLog } from './update-log.js';
-import type { CalledScript, WholeScripts } from './whole-scripts.js';
+import type { WholeScripts } from './whole-scripts.js';
 
-/** Far above any real maintainer script; package managers read them whole. */
-const maximumScriptSize = 16 << 20;
+/** Far above any real script or its interpreter. */
+const maximumScriptSize = 64 << 20;
 
 /** latin1 keeps every byte of a name that is not UTF-8. */
 const text = (name: Buffer): string => name.toString('latin1');
@@ -172,29 +173,31 @@ export class Recorder {
     for (const { closing } of this.#replayed) if (closing) this.#parts.log.append({ kind: closing });
   }
 
-  async #onScript(script: PackageScript, stop: ExecStop, run: PackageRun): Promise<ExecDecision> {
+  async #onScript(script: ScriptExec, stop: ExecStop, run: PackageRun): Promise<ExecDecision> {
     const { live, whole, log } = this.#parts;
-    const called: CalledScript = { ...script, args: stop.argv.slice(1).map(text) };
+    const { kind, package: name, args, text: given } = script;
     // debconf's frontend executes the script that has called it, confmodule(3).
     const running = this.#running.of(stop.pid);
-    if (running && running.package === script.package && running.kind === script.kind)
-      return { action: 'continue' };
-    const reason = whole.reason(called);
+    if (running && running.package === name && running.kind === kind) return { action: 'continue' };
+    const reason = whole.reason(script);
     const runs = live && reason === undefined ? 'offline' : 'replay';
+    const input = runs === 'replay' ? await script.takeInput?.() : undefined;
     if (runs === 'replay') await stop.quiesce();
     const program = stop.readProgram(maximumScriptSize);
     // One that is not there: that call fails by itself, as it would in the guest.
     if (!program) return { action: 'continue' };
     if (runs === 'replay') await log.collect();
-    const content = await log.store(program);
-    const { path, argv, environment, cwd } = stop;
+    const content = await log.store(given?.bytes ?? program);
+    const { argv, environment, cwd } = stop;
     const call: ScriptCall = {
-      ...script,
-      ...{ path, content, argv, environment, cwd, command: this.#command, runs },
+      ...{ kind, package: name, path: given?.program ?? stop.path, content },
+      ...{ argv, environment, cwd, command: this.#command, runs },
       ...(reason !== undefined && { reason }),
+      ...(given && { interpreter: { sha256: sha256(program), argument: given.argument } }),
+      ...(input?.length && { input: await log.store(input) }),
     };
     const step = log.append({ kind: 'script', call });
-    this.#recorded.set(stop.sequence, { ...called, step });
+    this.#recorded.set(stop.sequence, { kind, package: name, args, step });
     this.#scripts++;
     if (runs === 'replay') this.#replayed.add(run);
     this.#parts.onEvent({ type: 'script', step, call });
@@ -245,3 +248,5 @@ export class Recorder {
     );
   }
 }
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');

@@ -2,7 +2,7 @@
  * What a plan has to know of a guest's package manager. Everything else in the planner is the same for all of them;
  * docs/package-managers.md tells what each of them does.
  */
-import type { PackageChange, ScriptKind } from '../../plan/model.js';
+import type { Note, PackageChange, ScriptKind } from '../../plan/model.js';
 import type { CallEvent } from '../../tracer/call-event.js';
 import type { ExecStop } from '../../tracer/tracer.js';
 
@@ -38,9 +38,11 @@ export interface PackageRun {
   /** The step that ends the log when scripts were left to the replay: their work on other packages is still to do. */
   readonly closing?: 'triggers';
   /** Which script an execve(2) runs; undefined: none of this package manager's. */
-  script(stop: ScriptStop): PackageScript | undefined;
+  script(stop: ScriptStop): ScriptExec | undefined;
   /** What the update has changed up to now. Nothing of the guest may run. */
   changes(): PackageChange[];
+  /** What a reader of the plan should know of what the package manager did. As `changes`. */
+  notes(): Note[];
   /** Begins to tell for which package the package manager does things. */
   work(listener: WorkListener): PackageWork;
 }
@@ -48,10 +50,30 @@ export interface PackageRun {
 /** What of an execve(2) tells which script it runs. */
 export type ScriptStop = Pick<ExecStop, 'pid' | 'absolutePath' | 'argv' | 'environment' | 'root'>;
 
+/** A script, told apart from others by its package and kind. */
 export interface PackageScript {
   readonly kind: ScriptKind;
-  /** Package name without its architecture. */
+  /** Package name without its architecture; `unknown` when it cannot be told. */
   readonly package: string;
+}
+
+/** An execve(2) that runs a script. */
+export interface ScriptExec extends PackageScript {
+  /** What it is called with. latin1. Calls with the same arguments are the same, also when an update is planned again. */
+  readonly args: readonly string[];
+  /** The text that the program is given in a file which is gone afterwards; undefined: the program is the script. */
+  readonly text?: {
+    readonly bytes: Buffer;
+    /** Which word of argv names the file. */
+    readonly argument: number;
+    /** The program, without symbolic links. */
+    readonly program: Buffer;
+  };
+  /**
+   * Takes what it would read from its standard input, instead of it, while it stands still and its caller does not.
+   * Undefined: that is empty.
+   */
+  readonly takeInput?: () => Promise<Buffer>;
 }
 
 export interface WorkListener {

@@ -1,8 +1,9 @@
 import { OuaError } from '../../base/errors.js';
 import { dpkg } from './dpkg/dpkg.js';
 import type { PackageManager } from './package-manager.js';
+import { rpm } from './rpm/rpm.js';
 
-const packageManagers: readonly PackageManager[] = [dpkg];
+const packageManagers: readonly PackageManager[] = [dpkg, rpm];
 
 /**
  * The package managers that a guest has packages of.

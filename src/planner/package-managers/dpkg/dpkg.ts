@@ -1,7 +1,7 @@
 import { OuaError } from '../../../base/errors.js';
 import { readInShadow, resolveInShadow } from '../../../shadow/fs/read.js';
 import { packageChanges } from '../changes.js';
-import type { PackageManager, PackageRun, WorkListener } from '../package-manager.js';
+import type { PackageManager, PackageRun, ScriptExec, ScriptStop, WorkListener } from '../package-manager.js';
 import { installedFiles } from './installed-files.js';
 import { maintainerScript, scriptDirectories } from './maintainer-scripts.js';
 import { requireQuietDpkg } from './quiet.js';
@@ -37,12 +37,17 @@ class DpkgRun implements PackageRun {
     this.#before = readStatus(root);
   }
 
-  script({ absolutePath, environment }: Parameters<PackageRun['script']>[0]) {
-    return maintainerScript(absolutePath.toString('latin1'), environment);
+  script({ absolutePath, argv, environment }: ScriptStop): ScriptExec | undefined {
+    const script = maintainerScript(absolutePath.toString('latin1'), environment);
+    return script && { ...script, args: argv.slice(1).map((word) => word.toString('latin1')) };
   }
 
   changes() {
     return packageChanges(presentPackages(this.#before), presentPackages(readStatus(this.#root)));
+  }
+
+  notes() {
+    return [];
   }
 
   work(listener: WorkListener) {
