@@ -42,6 +42,8 @@ const debianPackages = {
   strace: 'the benchmark measures itself by it',
   'util-linux': 'unshare, setpriv, blkid, taskset',
   lzop: 'compressed saves of libvirt may be',
+  rpm: 'rpmbuild: RPM packages for the guests of the lab',
+  'createrepo-c': 'repositories of them',
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));

@@ -26,6 +26,9 @@ static struct {
     {"/var/lib/dpkg/lock", -1},
     {"/var/lib/apt/lists/lock", -1},
     {"/var/cache/apt/archives/lock", -1},
+    {"/usr/lib/sysimage/rpm/.rpm.lock", -1},
+    {"/var/lib/rpm/.rpm.lock", -1},
+    {"/root/.rpmdb/.rpm.lock", -1},
 };
 #define DATABASE_LOCK 1
 
@@ -35,10 +38,24 @@ static int set_lock(int fd, short type) {
   return fcntl(fd, F_OFD_SETLK, &lock);
 }
 
+/* One of these directories may be a link to another. */
+static bool is_held(int fd, size_t except) {
+  struct stat status, other;
+  for (size_t i = 0; i < sizeof locks / sizeof *locks; i++)
+    if (i != except && locks[i].fd >= 0 && fstat(fd, &status) == 0 && fstat(locks[i].fd, &other) == 0 &&
+        status.st_ino == other.st_ino && status.st_dev == other.st_dev)
+      return true;
+  return false;
+}
+
 static int take_lock(size_t i) {
   int fd = open(locks[i].path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT) return 0;
   if (fd < 0) return fail_errno("AGENT_FAILED", locks[i].path, "can't be opened");
+  if (is_held(fd, i)) {
+    close(fd);
+    return 0;
+  }
   if (set_lock(fd, F_WRLCK) < 0) {
     close(fd);
     return fail("GUEST_BUSY", locks[i].path, "another package manager holds the lock");

@@ -4,7 +4,7 @@
 
 #include "stream.h"
 
-/* dpkg's and apt's locks, taken as they take them. */
+/* dpkg's, apt's and rpm's locks, taken as they take them. */
 int locks_take(void);
 /* Takes them on what is at their paths now; after files were put in place. */
 int locks_renew(void);

@@ -43,16 +43,17 @@ bool stop_requested(void) {
   return stopping;
 }
 
-static void run_child(const char *path, char *const argv[], char *const environment[], const char *cwd, int output) {
+static void run_child(const struct program *program, int output) {
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   setsid();
   umask(022);
-  if (dup2(null_fd, 0) == 0 && dup2(output, 1) == 1 && dup2(output, 2) == 2 && chdir(cwd) == 0)
-    execve(path, argv, environment);
-  dprintf(2, "%s: %s\n", path, strerror(errno));
+  if (dup2(program->input < 0 ? null_fd : program->input, 0) == 0 && dup2(output, 1) == 1 && dup2(output, 2) == 2 &&
+      chdir(program->cwd) == 0)
+    execve(program->path, program->argv, program->environment);
+  dprintf(2, "%s: %s\n", program->path, strerror(errno));
   _exit(127);
 }
 
@@ -98,19 +99,37 @@ static void wait_for(pid_t child, int output, unsigned timeout, struct outcome *
   outcome->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int process_run(const char *path, char *const argv[], char *const environment[], const char *cwd, unsigned timeout,
-                struct outcome *outcome) {
+int process_run(const struct program *program, unsigned timeout, struct outcome *outcome) {
   memset(outcome, 0, sizeof *outcome);
   int output = state_open("output", O_RDWR | O_CREAT | O_TRUNC | O_APPEND);
-  if (output < 0) return fail_errno("AGENT_FAILED", path, "its output can't be kept");
+  if (output < 0) return fail_errno("AGENT_FAILED", program->path, "its output can't be kept");
   pid_t child = fork();
-  if (child == 0) run_child(path, argv, environment, cwd, output);
+  if (child == 0) run_child(program, output);
   if (child > 0) {
     wait_for(child, output, timeout, outcome);
     keep_output(output, outcome);
   }
-  int result = child < 0 ? fail_errno("AGENT_FAILED", path, "can't be started") : 0;
+  int result = child < 0 ? fail_errno("AGENT_FAILED", program->path, "can't be started") : 0;
   close(output);
+  return result;
+}
+
+/* The text and the input are in files of the agent's own as long as the script runs. */
+static int run_with_files(const struct script *script, unsigned timeout, struct outcome *outcome) {
+  static char text[128];
+  struct program program = {script->path, script->argv, script->environment, script->cwd, -1};
+  if (script->text_argument > 0) {
+    if (state_write("text", script->text.data, script->text.length) < 0) return -1;
+    snprintf(text, sizeof text, "%s/%.64s/text", STATE_ROOT, volumes[0].state_name);
+    script->argv[script->text_argument] = text;
+  }
+  if (script->input.length > 0) {
+    if (state_write("input", script->input.data, script->input.length) < 0) return -1;
+    program.input = state_open("input", O_RDONLY);
+    if (program.input < 0) return fail_errno("AGENT_FAILED", script->path, "its input can't be opened");
+  }
+  int result = process_run(&program, timeout, outcome);
+  if (program.input >= 0) close(program.input);
   return result;
 }
 
@@ -122,7 +141,7 @@ int script_run(const struct script *script, unsigned timeout, struct outcome *ou
   if (hashed < 0) return fail_errno("SCRIPT_CHANGED", script->path, "the script can't be read");
   if (memcmp(found, script->sha256, DIGEST_SIZE) != 0)
     return fail("SCRIPT_CHANGED", script->path, "the script is not the one that was planned");
-  return process_run(script->path, script->argv, script->environment, script->cwd, timeout, outcome);
+  return run_with_files(script, timeout, outcome);
 }
 
 /* dpkg notes them in Unincorp first and then in the status of the packages (deb-triggers(5)). */

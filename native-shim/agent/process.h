@@ -19,14 +19,22 @@ struct outcome {
   size_t output_size;
 };
 
-/*
- * Runs a program to its end: standard input empty, output kept, in a session of its own, at most `timeout`
- * seconds. 0, or -1 after fail() when it can't be started.
- */
-int process_run(const char *path, char *const argv[], char *const environment[], const char *cwd, unsigned timeout,
-                struct outcome *outcome);
+/* A program and what it is given. */
+struct program {
+  const char *path;
+  char *const *argv;
+  char *const *environment;
+  const char *cwd;
+  int input; /* standard input; -1: empty */
+};
 
-/* Runs a script call, if the file there still is the one that the plan means. */
+/*
+ * Runs a program to its end: output kept, in a session of its own, at most `timeout` seconds. 0, or -1 after fail()
+ * when it can't be started.
+ */
+int process_run(const struct program *program, unsigned timeout, struct outcome *outcome);
+
+/* Runs a script call, if the program there still is the one that the plan means. */
 int script_run(const struct script *script, unsigned timeout, struct outcome *outcome);
 
 /* Whether dpkg has triggers that wait to be processed. */

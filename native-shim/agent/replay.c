@@ -59,7 +59,8 @@ static int run_triggers(unsigned timeout, struct outcome *outcome) {
   static char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                 "DPKG_FRONTEND_LOCKED=true", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", NULL};
   database_lock_release();
-  int result = process_run("/usr/bin/dpkg", argv, environment, "/", timeout, outcome);
+  struct program dpkg = {"/usr/bin/dpkg", argv, environment, "/", -1};
+  int result = process_run(&dpkg, timeout, outcome);
   return database_lock_take() < 0 ? -1 : result;
 }
 

@@ -170,7 +170,12 @@ static void take_script(struct cursor *cursor, struct script *it) {
   it->cwd = take_path(cursor);
   it->argv = take_strings(cursor);
   it->environment = take_strings(cursor);
+  it->text_argument = take_u32(cursor);
+  it->text = take_bytes(cursor);
+  it->input = take_bytes(cursor);
   if (!it->sha256 || !it->argv[0]) cursor->bad = true;
+  for (uint32_t word = 0; !cursor->bad && word < it->text_argument; word++)
+    if (!it->argv[word + 1]) cursor->bad = true;
 }
 
 static struct cursor next_record(struct cursor *records, uint32_t *kind) {

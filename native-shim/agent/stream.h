@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define STREAM_MAGIC "OUAplay\n"
-#define STREAM_VERSION 2
+#define STREAM_VERSION 3
 #define STREAM_HEADER_SIZE 64
 #define STREAM_RECORDS_MAX (512u << 20)
 #define DIGEST_SIZE 32
@@ -111,6 +111,9 @@ struct script {
   const char *cwd;
   char **argv;        /* NULL-terminated */
   char **environment; /* NULL-terminated */
+  uint32_t text_argument; /* the word of argv that becomes the name of a file with `text`; 0: none */
+  struct bytes text;
+  struct bytes input; /* standard input */
 };
 
 struct step {

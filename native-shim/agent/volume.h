@@ -11,8 +11,8 @@
  *          metadata changes, an empty directory with the old metadata
  *
  * and beside them, in the first one only: `records` (the plan's records), `parents` (owner, mode and time of
- * the directories above changed names), `mounts` (where the other state directories are), `output` (of the
- * running script) and `journal`, one word a line, synced: `staged`, `script S`, then `committed` or `restored`.
+ * the directories above changed names), `mounts` (where the other state directories are), `output`,
+ * `text` and `input` (of the running script) and `journal`, one word a line, synced: `staged`, `script S`, then `committed` or `restored`.
  */
 #ifndef OUA_AGENT_VOLUME_H
 #define OUA_AGENT_VOLUME_H

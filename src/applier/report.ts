@@ -143,7 +143,7 @@ export function cutOffError(restored: boolean, last: AgentEvent | undefined): Ou
     'AGENT_FAILED',
     `the agent ended without saying how, ${known}; no state of it is left in the guest: ` +
       'it had not begun to change anything, or had brought the guest back, or had applied the plan to its end',
-    "compare the packages' versions in the guest (dpkg -l) with those of the plan (show)",
+    "compare the packages' versions in the guest (dpkg -l, rpm -qa) with those of the plan (show)",
   );
 }
 

@@ -23,7 +23,12 @@ const typeBits: Record<FileType, number> = {
 };
 
 /** A program that the agent runs. */
-type Program = Pick<ScriptCall, 'path' | 'argv' | 'environment' | 'cwd'>;
+interface Program extends Pick<ScriptCall, 'path' | 'argv' | 'environment' | 'cwd'> {
+  readonly sha256: string;
+  /** Which word of argv becomes the name of a file with the text. */
+  readonly text?: { readonly argument: number; readonly bytes: Buffer };
+  readonly input?: Buffer;
+}
 
 /** As `enum record_kind` and `enum step_kind` in native-shim/agent/stream.h, where the format is described. */
 const record = {
@@ -51,7 +56,7 @@ export const mergeFormat: Record<MergeFormat, number> = {
 const stepKind = { files: 1, script: 2, triggers: 3, action: 4 } as const;
 
 const magic = Buffer.from('OUAplay\n');
-const streamVersion = 2;
+const streamVersion = 3;
 const headerSize = 64;
 
 /** What a laid out stream amounts to. */
@@ -113,18 +118,36 @@ function header(digest: string, recordsSize: number, fileSize: number): Buffer {
 function addStep(records: RecordWriter, number: number, step: Step, contents: ContentLayout): void {
   const begin = (count: number) =>
     records.add(record.step, (body) => body.u32(stepKind[step.kind]).u32(number).u32(count));
-  const run = ({ path, argv, environment, cwd }: Program, sha256: string) => {
+  const run = ({ path, argv, environment, cwd, sha256, text, input }: Program) => {
     begin(1);
     records.add(record.script, (body) =>
-      body.bytes(path).bytes(Buffer.from(sha256, 'hex')).bytes(cwd).list(argv).list(environment),
+      body
+        .bytes(path)
+        .bytes(Buffer.from(sha256, 'hex'))
+        .bytes(cwd)
+        .list(argv)
+        .list(environment)
+        .u32(text?.argument ?? 0)
+        .bytes(text?.bytes)
+        .bytes(input),
     );
   };
   if (step.kind === 'files') {
     begin(step.changes.length);
     for (const change of step.changes) addChange(records, change, contents);
-  } else if (step.kind === 'action') run(step.action, step.action.sha256);
+  } else if (step.kind === 'action') run(step.action);
   else if (step.kind === 'triggers') begin(0);
-  else if (step.call.runs === 'replay') run(step.call, step.call.content);
+  else if (step.call.runs === 'replay') run(programOf(step.call, contents));
+}
+
+function programOf(call: ScriptCall, contents: ContentLayout): Program {
+  const { path, argv, environment, cwd, content, interpreter, input } = call;
+  return {
+    ...{ path, argv, environment, cwd },
+    sha256: interpreter?.sha256 ?? content,
+    ...(interpreter && { text: { argument: interpreter.argument, bytes: contents.read(content) } }),
+    ...(input !== undefined && { input: contents.read(input) }),
+  };
 }
 
 function addPrecondition(body: BodyWriter, path: Buffer, precondition: Precondition): BodyWriter {
@@ -198,6 +221,11 @@ class ContentLayout {
     this.#offsets.set(id, offset);
     this.size += size;
     return offset;
+  }
+
+  /** A content that goes into a record. */
+  read(id: ContentId): Buffer {
+    return this.#plan.content(id);
   }
 
   *chunks(): Generator<Buffer> {

@@ -60,7 +60,7 @@ const views = {
           row.step,
           row.package,
           row.kind,
-          row.argv.slice(1).join(' '),
+          row.args.join(' '),
           row.reason === undefined ? row.runs : `${row.runs}: ${row.reason}`,
         ]),
       ),

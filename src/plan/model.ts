@@ -129,14 +129,51 @@ export type FileChange = { readonly path: Buffer } & (
   | { readonly action: 'remove'; readonly merge?: Merge }
 );
 
-export type ScriptKind = 'preinst' | 'prerm' | 'postinst' | 'postrm';
+/** dpkg's maintainer scripts: Debian Policy 6.1. */
+export const dpkgScriptKinds = ['preinst', 'prerm', 'postinst', 'postrm'] as const;
+/** RPM's scriptlets, rpm-spec(5), named without their `%`; `unknown`: which one it was cannot be told. */
+export const rpmScriptKinds = [
+  'pretrans',
+  'pre',
+  'post',
+  'preun',
+  'postun',
+  'posttrans',
+  'preuntrans',
+  'postuntrans',
+  'triggerprein',
+  'triggerin',
+  'triggerun',
+  'triggerpostun',
+  'filetriggerin',
+  'filetriggerun',
+  'filetriggerpostun',
+  'transfiletriggerin',
+  'transfiletriggerun',
+  'transfiletriggerpostun',
+  'unknown',
+] as const;
+export type RpmScriptKind = (typeof rpmScriptKinds)[number];
+export const scriptKinds = [...dpkgScriptKinds, ...rpmScriptKinds] as const;
+export type ScriptKind = (typeof scriptKinds)[number];
 
 export interface ScriptCall {
   readonly kind: ScriptKind;
+  /** `unknown` when that cannot be told. */
   readonly package: string;
-  /** The path as given to execve. */
+  /** The program: as given to execve, and for RPM's scriptlets without symbolic links. */
   readonly path: Buffer;
+  /** The script itself: the program, or the text that `interpreter` is given. */
   readonly content: ContentId;
+  /** RPM has an interpreter read a scriptlet from a file that is gone by the time of the replay. */
+  readonly interpreter?: {
+    /** SHA-256 of the program at `path`, 32 bytes in hex. */
+    readonly sha256: string;
+    /** Which word of `argv` names the file with the text: from 1 on. */
+    readonly argument: number;
+  };
+  /** What it reads from its standard input; undefined: nothing. Known of scripts that run at the replay. */
+  readonly input?: ContentId;
   readonly argv: readonly Buffer[];
   /** `NAME=value`, as given to execve. */
   readonly environment: readonly Buffer[];

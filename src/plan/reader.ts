@@ -261,7 +261,10 @@ export class PlanReader implements Disposable {
   }
 
   #scriptCall(step: number): ScriptCall {
-    const query = 'SELECT script_call.*, sha256 FROM script_call JOIN content ON content = id WHERE step = ?';
+    const query =
+      'SELECT script_call.*, script.sha256 AS sha256, input.sha256 AS input_sha256 FROM script_call ' +
+      'JOIN content AS script ON script_call.content = script.id ' +
+      'LEFT JOIN content AS input ON script_call.input = input.id WHERE step = ?';
     const row = this.#all(rows.scriptCall, query, step)[0];
     if (!row) throw damaged(this.#path, `step ${step} has no script`);
     return {
@@ -275,6 +278,11 @@ export class PlanReader implements Disposable {
       command: row.command,
       runs: row.runs,
       ...(row.reason !== null && { reason: row.reason }),
+      ...(row.interpreter !== null &&
+        row.text_argument !== null && {
+          interpreter: { sha256: row.interpreter.toString('hex'), argument: row.text_argument },
+        }),
+      ...(row.input_sha256 !== null && { input: row.input_sha256.toString('hex') }),
     };
   }
 

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { auditKinds } from './audit-event.js';
+import { scriptKinds } from './model.js';
 
 /** `PRAGMA application_id`: the bytes `OUAp`. */
 export const applicationId = 0x4f554170;
@@ -116,14 +117,18 @@ export const tables = {
   ) STRICT, WITHOUT ROWID`,
   script_call: `CREATE TABLE script_call (
     step INTEGER PRIMARY KEY REFERENCES step,
-    kind TEXT NOT NULL CHECK (kind IN ('preinst', 'prerm', 'postinst', 'postrm')),
+    kind TEXT NOT NULL CHECK (kind IN (${oneOf(scriptKinds)})),
     package TEXT NOT NULL,
     path BLOB NOT NULL,
     content INTEGER NOT NULL REFERENCES content,
     cwd BLOB NOT NULL,
     command INTEGER NOT NULL REFERENCES command,
     runs TEXT NOT NULL CHECK (runs IN ('offline', 'replay')),
-    reason TEXT
+    reason TEXT,
+    interpreter BLOB CHECK (length(interpreter) = 32),
+    text_argument INTEGER CHECK (text_argument > 0),
+    input INTEGER REFERENCES content,
+    CHECK ((interpreter IS NULL) = (text_argument IS NULL))
   ) STRICT`,
   script_argument: `CREATE TABLE script_argument (
     step INTEGER NOT NULL REFERENCES script_call,
@@ -289,7 +294,7 @@ export const rows = {
   ]),
   fileXattr: z.object({ position: int, name: text, value: bytes }),
   scriptCall: z.object({
-    kind: z.enum(['preinst', 'prerm', 'postinst', 'postrm']),
+    kind: z.enum(scriptKinds),
     package: text,
     path: bytes,
     sha256: bytes,
@@ -297,6 +302,9 @@ export const rows = {
     command: int,
     runs: z.enum(['offline', 'replay']),
     reason: text.nullable(),
+    interpreter: bytes.nullable(),
+    text_argument: int.nullable(),
+    input_sha256: bytes.nullable(),
   }),
   liveAction: z.object({
     rule: text,

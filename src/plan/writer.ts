@@ -320,6 +320,9 @@ export class PlanWriter implements AsyncDisposable {
       command: call.command,
       runs: call.runs,
       reason: call.reason ?? null,
+      interpreter: call.interpreter ? Buffer.from(call.interpreter.sha256, 'hex') : null,
+      text_argument: call.interpreter?.argument ?? null,
+      input: call.input === undefined ? null : this.#contentNumber(call.input),
     });
     this.#insertList('script_argument', 'step', step, call.argv);
     this.#insertList('script_environment', 'step', step, call.environment);

@@ -5,27 +5,23 @@ import type { CallEvent } from '../tracer/call-event.js';
 import type { SocketAddress } from '../tracer/sockaddr.js';
 import type { TraceEvent } from '../tracer/tracer.js';
 import { Attribution, type Owner } from './attribution.js';
-import { DpkgWork } from './dpkg-work.js';
+import type { PackageRun } from './package-managers/package-manager.js';
 import type { RunningScript } from './running-scripts.js';
 
 /** Writes the full event record of a plan, each event with its script and package. */
 export class AuditTrail {
   readonly #writer: Pick<PlanWriter, 'auditEvent' | 'correctAudit'>;
   readonly #attribution: Attribution;
-  /** Number of the next event, and of the first one after dpkg last opened an archive. */
+  /** Number of the next event, and of the first one after an archive was last opened. */
   #next = 0;
   #unpackedFrom = 0;
 
-  /** @param installed the package that a file belonged to before the update */
-  constructor(
-    writer: Pick<PlanWriter, 'auditEvent' | 'correctAudit'>,
-    installed: (path: string) => string | undefined,
-  ) {
+  constructor(writer: Pick<PlanWriter, 'auditEvent' | 'correctAudit'>, runs: readonly PackageRun[]) {
     this.#writer = writer;
     const onUnpack = () => (this.#unpackedFrom = this.#next);
     const onCorrection = (wrong: string, right: string) =>
       writer.correctAudit(this.#unpackedFrom, wrong, right);
-    this.#attribution = new Attribution(new DpkgWork({ installed, onUnpack, onCorrection }));
+    this.#attribution = new Attribution(runs.map((run) => run.work({ onUnpack, onCorrection })));
   }
 
   /** Follows what has happened; notes calls. */

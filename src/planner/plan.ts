@@ -22,14 +22,13 @@ import { openShadowFs } from '../shadow/fs/open.js';
 import { readInShadow } from '../shadow/fs/read.js';
 import { mountShadowProc } from '../shadow/proc/mount.js';
 import { DiskFiles } from './disk-files.js';
-import { packageChanges, parseStatus, type InstalledPackage } from './dpkg-status.js';
 import { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
-import { installedFiles } from './installed-files.js';
-import { requireNoDpkgLock, requireQuietDpkg } from './guest-state.js';
+import { requireQuiet } from './guest-state.js';
 import { guestIdentity } from './identity.js';
 import { LiveCalls } from './live/live-calls.js';
 import { memoryFilesNote } from './memory-files.js';
+import { presentPackageManagers } from './package-managers/present.js';
 import { Recorder } from './recorder.js';
 import { runCommand, type CommandEnd } from './run-command.js';
 import { requireSameMachine } from './same-machine.js';
@@ -37,8 +36,6 @@ import { UnwrittenData } from './unwritten-data.js';
 import { UpdateLog } from './update-log.js';
 import { WholeScripts } from './whole-scripts.js';
 
-/** A status database of a very full system is some 20 MiB. */
-const maximumStatus = 256 << 20;
 /** Seconds. */
 const defaultTimeout = 3600;
 /** How often planning may begin again; each time at least one more script is replayed whole. */
@@ -156,11 +153,14 @@ async function attemptPlan(
     await openShadowFs({ disk, mounts: guest.mounts(), files: guest.files, ...abortable }),
   );
   const files = new DiskFiles(shadow.layers, guest.mounts());
-  requireNoDpkgLock(shadow.root, guest, files);
-  requireQuietDpkg(shadow.root, guest);
+  const managers = presentPackageManagers(shadow.root);
+  requireQuiet(shadow.root, managers, guest, files);
   const unwritten = new UnwrittenData(guest, files);
-  unwritten.requireDatabases(shadow.root);
-  const before = installedPackages(shadow.root);
+  unwritten.requireDatabases(
+    shadow.root,
+    managers.flatMap(({ databases }) => databases),
+  );
+  const runs = managers.map((manager) => manager.follow(shadow.root));
   const audited = options.audit ?? false;
   const writer = stack.use(
     PlanWriter.create(options.output, {
@@ -176,16 +176,17 @@ async function attemptPlan(
   stack.defer(() => rmdir(directory));
   const proc = stack.use(await mountShadowProc({ guest, directory, ...abortable }));
   const changes = new ChangeCollector(shadow);
-  const installed = audited ? installedFiles(shadow.root, before) : undefined;
-  const audit = installed && new AuditTrail(writer, (path) => installed.get(path));
+  const audit = audited ? new AuditTrail(writer, runs) : undefined;
   const log = new UpdateLog({ writer, shadow, changes, onEvent: emit });
   const live = policy === 'split' ? new LiveCalls(shadow.root) : undefined;
-  const recorder = new Recorder({ writer, log, stub: stubPath, onEvent: emit, live, whole, audit });
+  const recorder = new Recorder({
+    ...{ writer, log, packages: runs, stub: stubPath, onEvent: emit, live, whole, audit },
+  });
   const onLine = (text: string) => emit({ type: 'output', text });
   const timeout = options.timeout ?? defaultTimeout;
   const answers = guestAnswers(guest, (sent) => recorder.onSignal(sent));
   const asks = { audit: audited, live: live !== undefined };
-  const around = { guest, answers, shadow, proc, changes, onLine, ...asks, timeout, signal };
+  const around = { guest, answers, shadow, proc, changes, packages: runs, onLine, ...asks, timeout, signal };
 
   emit({ type: 'phase', phase: 'update' });
   for (const argv of options.commands) {
@@ -202,10 +203,15 @@ async function attemptPlan(
   emit({ type: 'phase', phase: 'finish' });
   recorder.finish();
   unwritten.requireTouched(log.touched);
-  const packages = packageChanges(before, installedPackages(shadow.root));
+  const packages = runs.flatMap((run) => run.changes());
   writer.packages(packages);
   for (const read of proc.reads()) writer.procRead(read);
-  for (const note of [unwritten.note(), memoryFilesNote(shadow.leftOut)]) if (note) writer.note(note);
+  for (const note of [
+    unwritten.note(),
+    memoryFilesNote(shadow.leftOut),
+    ...runs.flatMap((run) => run.notes()),
+  ])
+    if (note) writer.note(note);
   for (const { path, reason } of proc.absences)
     writer.note({ code: 'PROC_FILE_ABSENT', text: `${path} is not there: ${reason}` });
   if (proc.lost > 0)
@@ -218,17 +224,6 @@ async function attemptPlan(
     actions: recorder.actions,
     steps: log.steps,
   };
-}
-
-function installedPackages(root: string): InstalledPackage[] {
-  const status = readInShadow(root, '/var/lib/dpkg/status', maximumStatus);
-  if (!status)
-    throw new OuaError(
-      'GUEST_UNSUPPORTED',
-      'the guest has no /var/lib/dpkg/status',
-      'only guests with dpkg are supported',
-    );
-  return parseStatus(status.toString('utf8'));
 }
 
 function updateFailed(argv: readonly string[], end: CommandEnd): OuaError {

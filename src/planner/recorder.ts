@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { SentSignal } from '../emulate/guest-signals.js';
 import { OuaError } from '../base/errors.js';
 import type { ScriptCall } from '../plan/model.js';
@@ -7,13 +8,13 @@ import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
 import type { LiveActions, LiveCalls } from './live/live-calls.js';
-import { maintainerScript, type MaintainerScript } from './maintainer-scripts.js';
+import type { PackageRun, ScriptExec } from './package-managers/package-manager.js';
 import { RunningScripts, type RunningScript } from './running-scripts.js';
 import type { UpdateLog } from './update-log.js';
-import type { CalledScript, WholeScripts } from './whole-scripts.js';
+import type { WholeScripts } from './whole-scripts.js';
 
-/** Far above any real maintainer script; dpkg itself reads them whole. */
-const maximumScriptSize = 16 << 20;
+/** Far above any real script or its interpreter. */
+const maximumScriptSize = 64 << 20;
 
 /** latin1 keeps every byte of a name that is not UTF-8. */
 const text = (name: Buffer): string => name.toString('latin1');
@@ -22,6 +23,7 @@ const text = (name: Buffer): string => name.toString('latin1');
 export interface RecorderParts {
   readonly writer: PlanWriter;
   readonly log: UpdateLog;
+  readonly packages: readonly PackageRun[];
   /** Path, in the sandbox, of the program that runs instead of another and says what it is told: native-shim/stub.c. */
   readonly stub: string;
   readonly onEvent: PlannerListener;
@@ -50,8 +52,9 @@ export class Recorder {
   readonly #running = new RunningScripts();
   #command = 0;
   #scripts = 0;
-  #replayed = 0;
   #actions = 0;
+  /** Package managers whose scripts were left to the replay. */
+  readonly #replayed = new Set<PackageRun>();
   /** Recorded script calls whose exec was not told yet, by its sequence. */
   readonly #recorded = new Map<number, RunningScript>();
   readonly #pending: Pending[] = [];
@@ -73,8 +76,10 @@ export class Recorder {
   /** Handler for the tracer: called at execve(2) of scripts and of what may touch the running system, while the caller stands still. */
   async onExec(stop: ExecStop): Promise<ExecDecision> {
     await this.#settle(stop);
-    const script = maintainerScript(text(stop.absolutePath), stop.environment);
-    if (script) return this.#onScript(script, stop);
+    for (const run of this.#parts.packages) {
+      const script = run.script(stop);
+      if (script) return this.#onScript(script, stop, run);
+    }
     const running = this.#running.of(stop.pid);
     const verdict = this.#parts.live?.decide(stop);
     if (!verdict) return { action: 'continue' };
@@ -165,34 +170,36 @@ export class Recorder {
 
   /** Ends the log: what scripts will have queued for other packages at the replay comes last. */
   finish(): void {
-    if (this.#replayed > 0) this.#parts.log.append({ kind: 'triggers' });
+    for (const { closing } of this.#replayed) if (closing) this.#parts.log.append({ kind: closing });
   }
 
-  async #onScript(script: MaintainerScript, stop: ExecStop): Promise<ExecDecision> {
+  async #onScript(script: ScriptExec, stop: ExecStop, run: PackageRun): Promise<ExecDecision> {
     const { live, whole, log } = this.#parts;
-    const called: CalledScript = { ...script, args: stop.argv.slice(1).map(text) };
+    const { kind, package: name, args, text: given } = script;
     // debconf's frontend executes the script that has called it, confmodule(3).
     const running = this.#running.of(stop.pid);
-    if (running && running.package === script.package && running.kind === script.kind)
-      return { action: 'continue' };
-    const reason = whole.reason(called);
+    if (running && running.package === name && running.kind === kind) return { action: 'continue' };
+    const reason = whole.reason(script);
     const runs = live && reason === undefined ? 'offline' : 'replay';
+    const input = runs === 'replay' ? await script.takeInput?.() : undefined;
     if (runs === 'replay') await stop.quiesce();
     const program = stop.readProgram(maximumScriptSize);
     // One that is not there: that call fails by itself, as it would in the guest.
     if (!program) return { action: 'continue' };
     if (runs === 'replay') await log.collect();
-    const content = await log.store(program);
-    const { path, argv, environment, cwd } = stop;
+    const content = await log.store(given?.bytes ?? program);
+    const { argv, environment, cwd } = stop;
     const call: ScriptCall = {
-      ...script,
-      ...{ path, content, argv, environment, cwd, command: this.#command, runs },
+      ...{ kind, package: name, path: given?.program ?? stop.path, content },
+      ...{ argv, environment, cwd, command: this.#command, runs },
       ...(reason !== undefined && { reason }),
+      ...(given && { interpreter: { sha256: sha256(program), argument: given.argument } }),
+      ...(input?.length && { input: await log.store(input) }),
     };
     const step = log.append({ kind: 'script', call });
-    this.#recorded.set(stop.sequence, { ...called, step });
+    this.#recorded.set(stop.sequence, { kind, package: name, args, step });
     this.#scripts++;
-    if (runs === 'replay') this.#replayed++;
+    if (runs === 'replay') this.#replayed.add(run);
     this.#parts.onEvent({ type: 'script', step, call });
     return runs === 'replay' ? this.#stub() : { action: 'continue' };
   }
@@ -241,3 +248,5 @@ export class Recorder {
     );
   }
 }
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');

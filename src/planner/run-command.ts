@@ -9,8 +9,8 @@ import type { ShadowProc } from '../shadow/proc/mount.js';
 import { trace } from '../tracer/trace.js';
 import type { Leftover } from '../tracer/tracer.js';
 import { livePaths } from './live/table.js';
-import { scriptDirectories } from './maintainer-scripts.js';
 import { OutputTail } from './output-tail.js';
+import type { PackageRun } from './package-managers/package-manager.js';
 import type { Recorder } from './recorder.js';
 
 /** The surroundings that every command of an update shares. */
@@ -22,6 +22,7 @@ export interface Surroundings {
   readonly proc: ShadowProc;
   readonly changes: ChangeCollector;
   readonly recorder: Recorder;
+  readonly packages: readonly PackageRun[];
   readonly onLine: (line: string) => void;
   /** Whether a full event record is wanted. */
   readonly audit: boolean;
@@ -88,7 +89,7 @@ async function runTraced(
     stdio: ['ignore', output, output],
     ...answers,
     hiddenProc: hiddenProcPath,
-    execPaths: around.live ? [...scriptDirectories, ...livePaths] : scriptDirectories,
+    ...askedExecs(around),
     connects: around.live,
     onExec: (stop) => recorder.onExec(stop),
     onEvent: (event) => recorder.onTrace(event),
@@ -110,4 +111,11 @@ async function runTraced(
   const seconds = (performance.now() - started) / 1000;
   await recorder.endCommand(exitStatus, seconds);
   return { exitStatus, seconds, lines: output.lines, leftovers };
+}
+
+/** Which programs the tracer asks about. */
+function askedExecs({ packages, live }: Surroundings): { execPaths?: readonly string[] } {
+  const asks = packages.map((run) => run.asks);
+  const paths = asks.filter((each) => typeof each !== 'string').flat();
+  return asks.includes('every program') ? {} : { execPaths: live ? [...paths, ...livePaths] : paths };
 }

@@ -4,8 +4,6 @@ import type { Note } from '../plan/model.js';
 import { resolveInShadow } from '../shadow/fs/read.js';
 import { fileKey, type DiskFiles } from './disk-files.js';
 
-/** What every run of a package manager reads before it decides anything. */
-const databases = ['/var/lib/dpkg', '/var/lib/apt', '/etc/apt', '/etc/dpkg'];
 const namedInNote = 5;
 
 /**
@@ -25,9 +23,10 @@ export class UnwrittenData {
 
   /**
    * @param root host path of the guest's `/`
-   * @throws OuaError `GUEST_UNSYNCED` naming a file of dpkg's or apt's, or one whose name is not known
+   * @param databases directories that every run of a package manager reads before it decides anything
+   * @throws OuaError `GUEST_UNSYNCED` naming a file there, or one whose name is not known
    */
-  requireDatabases(root: string): void {
+  requireDatabases(root: string, databases: readonly string[]): void {
     const tops = databases.flatMap((path) => resolveInShadow(root, path)?.toString() ?? []);
     const found = this.#data.find(
       ({ path }) => path === undefined || tops.some((top) => path === top || path.startsWith(`${top}/`)),

@@ -1,10 +1,7 @@
-import type { MaintainerScript } from './maintainer-scripts.js';
+import type { ScriptExec } from './package-managers/package-manager.js';
 
 /** A call of a maintainer script, told apart from others by its package, kind and arguments. */
-export interface CalledScript extends MaintainerScript {
-  /** Without its own name; latin1, which keeps every byte. */
-  readonly args: readonly string[];
-}
+export type CalledScript = Pick<ScriptExec, 'package' | 'kind' | 'args'>;
 
 /**
  * The script calls that have to run in the guest, whole. That one has to be is found out while it runs offline, when it

@@ -34,6 +34,8 @@ export interface ScriptRow {
   readonly kind: ScriptCall['kind'];
   readonly path: string;
   readonly argv: readonly string[];
+  /** What comes after its own name. */
+  readonly args: readonly string[];
   readonly environment: readonly string[];
   readonly cwd: string;
   readonly content: string;
@@ -53,6 +55,7 @@ export function scriptRows(steps: Iterable<Step>): ScriptRow[] {
             kind: entry.call.kind,
             path: text(entry.call.path),
             argv: entry.call.argv.map(text),
+            args: scriptArguments(entry.call),
             environment: entry.call.environment.map(text),
             cwd: text(entry.call.cwd),
             content: entry.call.content,
@@ -63,6 +66,11 @@ export function scriptRows(steps: Iterable<Step>): ScriptRow[] {
         ]
       : [],
   );
+}
+
+/** An interpreter's script is named by the word that gives its file. */
+function scriptArguments({ argv, interpreter }: ScriptCall): string[] {
+  return argv.slice((interpreter?.argument ?? 0) + 1).map(text);
 }
 
 /** One live action as the reports print it. */
@@ -158,10 +166,9 @@ function describe(step: Step): string {
       return `${counts.put} put, ${counts.link} linked, ${counts.remove} removed, ${counts.bytes} bytes`;
     }
     case 'script': {
-      const { package: name, kind, argv, runs } = step.call;
-      return [name, kind, ...argv.slice(1).map(text), ...(runs === 'offline' ? ['(done offline)'] : [])].join(
-        ' ',
-      );
+      const { package: name, kind, runs } = step.call;
+      const done = runs === 'offline' ? ['(done offline)'] : [];
+      return [name, kind, ...scriptArguments(step.call), ...done].join(' ');
     }
     case 'action':
       return step.action.argv.map(text).join(' ');

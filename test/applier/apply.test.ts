@@ -26,7 +26,7 @@ import { PlanReader } from '../../src/plan/reader.js';
 import { agentProgram } from '../../src/transport/agent-program.js';
 import { contentId } from '../plan/sample.js';
 import { fullPlan, PlanBuilder } from './plans.js';
-import { makeGuest, snapshot, xattrs } from './tree.js';
+import { makeGuest, probe, snapshot, xattrs } from './tree.js';
 
 let folder: string;
 let root: string;
@@ -113,6 +113,23 @@ describe('a plan that fits', () => {
       'stdin 0',
       '',
     ]);
+  });
+
+  test('gives an interpreter its text in a file, and a script its input', async () => {
+    const plan = new PlanBuilder();
+    const [text, input] = ['a text\n', 'an input\n'].map((content) => Buffer.from(content));
+    for (const content of [text!, input!]) plan.contents.set(contentId(content), content);
+    const before = readdirSync(join(root, 'var/lib'));
+    const path = Buffer.from('/usr/bin/dpkg');
+    const interpreter = { sha256: contentId(probe()), argument: 2 };
+    const argv = ['sh', 'cat', '/var/tmp/rpm-tmp.Gone00', '1'].map((word) => Buffer.from(word));
+    await plan
+      .script([], { path, argv, content: contentId(text!), interpreter, input: contentId(input!) })
+      .script([], { path, argv, content: contentId(text!), interpreter })
+      .write(file);
+    const { scripts } = await apply();
+    expect(scripts.map(({ output }) => output)).toEqual(['a text\nan input\n', 'a text\n']);
+    expect(readdirSync(join(root, 'var/lib'))).toEqual(before);
   });
 
   test('runs each script on the files of its moment', async () => {
@@ -309,8 +326,23 @@ describe('a plan that does not fit', () => {
     await refuses('PLAN_STALE', message);
   });
 
-  test('is refused while a package manager works', async () => {
-    const other = spawn(join(root, 'usr/bin/dpkg'), ['lock', join(root, 'var/lib/dpkg/lock')], {
+  test("takes rpm's lock once, where its directory has two names", async () => {
+    mkdirSync(join(root, 'var/lib/rpm'));
+    mkdirSync(join(root, 'usr/lib/sysimage'), { recursive: true });
+    symlinkSync('../../../var/lib/rpm', join(root, 'usr/lib/sysimage/rpm'));
+    writeFileSync(join(root, 'var/lib/rpm/.rpm.lock'), '');
+    await new PlanBuilder().script(['lock', '/var/lib/rpm/.rpm.lock']).write(file);
+    await expect(apply()).rejects.toMatchObject({
+      message: expect.stringContaining('exit status 1') as string,
+    });
+    await new PlanBuilder().script(['show']).write(join(folder, 'free'));
+    await apply(join(folder, 'free'));
+  });
+
+  test.each(['/var/lib/dpkg/lock', '/var/lib/rpm/.rpm.lock'])('is refused while %s is held', async (lock) => {
+    mkdirSync(join(root, 'var/lib/rpm'));
+    writeFileSync(join(root, lock), '');
+    const other = spawn(join(root, 'usr/bin/dpkg'), ['lock', join(root, lock)], {
       argv0: 'probe',
       stdio: ['pipe', 'pipe', 'inherit'],
     });
@@ -318,7 +350,7 @@ describe('a plan that does not fit', () => {
     try {
       await once(other.stdout, 'data');
       await fullPlan(root).write(file);
-      await refuses('GUEST_BUSY', /^\/var\/lib\/dpkg\/lock: /);
+      await refuses('GUEST_BUSY', new RegExp(`^${lock}: `));
     } finally {
       other.stdin.end();
       await gone;

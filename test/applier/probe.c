@@ -11,6 +11,7 @@
  *   …/append TEXT FILE…  adds TEXT at the end of each
  *   …/rename OLD NEW     gives a file another name
  *   …/grow FILE          makes it 64 MiB long
+ *   …/cat FILE            prints FILE and then what stdin gives
  *   …/flood              says 6 MiB, waits a moment and says whether all of it is still kept
  *   …/lock FILE          takes FILE's lock as dpkg does, says "locked", waits until stdin ends
  *   …/dpkg ARG…          notes its arguments in /dpkg-called, and whether dpkg's lock is free
@@ -31,6 +32,12 @@ static int lock(const char *path) {
   struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   int fd = open(path, O_RDWR);
   return fd < 0 ? -1 : fcntl(fd, F_SETLK, &all);
+}
+
+static int print_all(FILE *file) {
+  if (!file) return 1;
+  for (int byte; (byte = getc(file)) != EOF;) putchar(byte);
+  return 0;
 }
 
 static int show(int argc, char **argv) {
@@ -66,6 +73,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (strcmp(what, "touch") == 0) return close(open(argv[2], O_CREAT | O_WRONLY, 0644));
+  if (strcmp(what, "cat") == 0) return print_all(fopen(argv[2], "r")) | print_all(stdin);
   if (strcmp(what, "flood") == 0) {
     struct stat output;
     for (int i = 0; i < 6 << 16; i++) puts("a line of words");

@@ -14,6 +14,7 @@ import {
   type ImagePlan,
   type Recipe,
 } from './recipe.js';
+import { buildRpms, localRepository } from './rpms.js';
 import { fillArchive } from './sole-archive.js';
 import { tool } from './tools.js';
 
@@ -70,6 +71,10 @@ async function buildImage(plan: ImagePlan, folder: string, say: Say): Promise<vo
   await copyFile(join(tree, `boot/initrd.img-${kernelRelease}`), join(folder, 'initrd'));
 
   const repacked = await makeUpgrades(plan, tree, scratch, say);
+  if (plan.rpms) {
+    await buildRpms(plan.rpms.sources, join(tree, localRepository), scratch, say);
+    await tool('chroot', [tree, 'dnf', '-y', 'install', ...plan.rpms.installed]);
+  }
   say('writing the disk');
   await writeDisk(plan, tree, rootUuid, folder);
   await writeFile(join(folder, 'image.json'), JSON.stringify({ rootUuid, kernelRelease, repacked }));

@@ -1,5 +1,6 @@
 import { recipeHash } from './cache.js';
 import type { Mirrors } from './mirrors.js';
+import { installedRpms, rpmFiles, rpmSources, type RpmSource } from './rpms.js';
 
 /** What a guest image is made of. Everything that `up` leaves out comes from {@link defaultRecipe}. */
 export interface Recipe {
@@ -19,6 +20,8 @@ export interface Recipe {
   readonly archive?: ArchiveWish;
   /** Packages of the base system that are purged again at the end. */
   readonly without?: readonly string[];
+  /** dnf and rpm, with a repository of the lab's own packages, of which some are installed. */
+  readonly rpm?: boolean;
 }
 
 /** What a guest's only archive holds. */
@@ -57,6 +60,8 @@ export interface ImagePlan {
   readonly late: GuestFiles;
   /** Shell commands run in the finished tree. */
   readonly commands: readonly string[];
+  /** RPM packages of the local repository, and those of them that are installed. */
+  readonly rpms?: { readonly sources: readonly RpmSource[]; readonly installed: readonly string[] };
   readonly diskMiB: number;
 }
 
@@ -96,7 +101,7 @@ export function planImage(recipe: Recipe, mirrors: Mirrors): ImagePlan {
   return {
     recipe,
     mirrors,
-    include: [recipe.kernel, ...baseSystem, ...recipe.packages],
+    include: [recipe.kernel, ...baseSystem, ...(recipe.rpm ? ['rpm', 'dnf'] : []), ...recipe.packages],
     buildSource: `deb [signed-by=${keyring}] ${mirrors.main} ${recipe.suite} main`,
     early: {
       // Only what the disk of a lab guest needs: the emulated CPU unpacks the initrd at every boot.
@@ -112,6 +117,7 @@ export function planImage(recipe: Recipe, mirrors: Mirrors): ImagePlan {
       'etc/apt/apt.conf.d/90lab': mirrors.aptOptions.map((line) => line + '\n').join(''),
       'etc/apt/sources.list.d/debian.sources': debianSources(recipe.suite, mirrors),
       'etc/apt/sources.list.d/local-archive.sources': `Types: deb\nURIs: file:${localArchive}\nSuites: ./\nTrusted: yes\n`,
+      ...(recipe.rpm ? rpmFiles : {}),
     },
     commands: [
       'systemctl enable systemd-networkd.service',
@@ -119,6 +125,7 @@ export function planImage(recipe: Recipe, mirrors: Mirrors): ImagePlan {
       'passwd --delete root',
       ...(recipe.without?.length ? [`apt-get -y purge ${recipe.without.join(' ')}`] : []),
     ],
+    ...(recipe.rpm && { rpms: { sources: rpmSources, installed: installedRpms } }),
     diskMiB: 4096,
   };
 }

@@ -32,6 +32,10 @@ const last: Parse = (output) =>
 const both = guestKinds;
 const status = '${binary:Package} ${Version} ${Status} ${Triggers-Pending} ${Triggers-Awaited}\\n';
 
+const rpmFormat = '%{name}-%{evr}.%{arch} %{sigmd5} %{installcolor} %{filestates}\\n';
+const ifThere = (program: string, command: string) =>
+  `if command -v ${program} >/dev/null; then ${command}; fi`;
+
 /**
  * What is asked of a guest before it is ended, each as facts named `live:SOURCE/NAME`. A program that exits with
  * something else than 0 may have said all the same what there is to say (`dpkg --verify` does).
@@ -40,6 +44,8 @@ const sources: Readonly<Record<string, Source>> = {
   audit: { command: 'dpkg --audit', parse: whole, kinds: both },
   verify: { command: 'dpkg --verify', parse: last, kinds: both },
   package: { command: `dpkg-query -W -f='${status}'`, parse: named(1), kinds: both },
+  rpm: { command: ifThere('rpm', `rpm -qa --qf '${rpmFormat}'`), parse: named(1), kinds: both },
+  'rpm-verify': { command: ifThere('rpm', 'rpm -Va'), parse: last, kinds: both },
   diversion: { command: 'dpkg-divert --list', parse: last, kinds: both },
   statoverride: { command: 'dpkg-statoverride --list', parse: last, kinds: both },
   alternative: { command: 'update-alternatives --get-selections', parse: named(1), kinds: both },

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import type { AuditEvent } from '../../src/plan/audit-event.js';
-import type { FileChange, FileState, Merge, Precondition, Step } from '../../src/plan/model.js';
+import {
+  scriptKinds,
+  type FileChange,
+  type FileState,
+  type Merge,
+  type Precondition,
+  type Step,
+} from '../../src/plan/model.js';
 import { PlanReader } from '../../src/plan/reader.js';
 import { PlanWriter } from '../../src/plan/writer.js';
 import { contentId, readPlan, refusal, samplePlan, writePlan, type PlanData } from './sample.js';
@@ -67,7 +74,7 @@ function step(stored: readonly Buffer[], commands: number): fc.Arbitrary<Step> {
       .map(({ merge: by, ...remove }) => (by ? { ...remove, merge: by } : remove)),
   );
   const call = fc.record({
-    kind: fc.constantFrom('preinst' as const, 'prerm' as const, 'postinst' as const, 'postrm' as const),
+    kind: fc.constantFrom(...scriptKinds),
     package: fc.string(),
     path: bytes,
     content: fc.constantFrom(...stored.map(contentId)),
@@ -77,6 +84,12 @@ function step(stored: readonly Buffer[], commands: number): fc.Arbitrary<Step> {
     command: fc.nat(commands - 1),
     runs: fc.constantFrom('offline' as const, 'replay' as const),
   });
+  const interpreted = fc
+    .tuple(call, bytes, fc.integer({ min: 1, max: 0xffff }), fc.constantFrom(...stored.map(contentId)))
+    .map(([plain, program, argument, input]) => ({
+      ...plain,
+      ...{ interpreter: { sha256: contentId(program), argument }, input },
+    }));
   const action = fc.record({
     rule: fc.string(),
     path,
@@ -89,7 +102,7 @@ function step(stored: readonly Buffer[], commands: number): fc.Arbitrary<Step> {
   });
   return fc.oneof(
     fc.record({ kind: fc.constant('files' as const), changes: fc.array(change, { maxLength: 8 }) }),
-    fc.record({ kind: fc.constant('script' as const), call }),
+    fc.record({ kind: fc.constant('script' as const), call: fc.oneof(call, interpreted) }),
     fc.record({ kind: fc.constant('action' as const), action }),
     fc.constant({ kind: 'triggers' as const }),
   );
@@ -165,13 +178,13 @@ describe('a plan', () => {
     expect(reader.summary()).toEqual({
       commands: 2,
       packages: 3,
-      steps: 6,
+      steps: 7,
       changes: 11,
-      scripts: 2,
+      scripts: 3,
       preconditions: 3,
       executions: 2,
-      contents: 5,
-      contentBytes: 5049,
+      contents: 7,
+      contentBytes: 5089,
     });
   });
 

@@ -77,6 +77,8 @@ export function readPlan(reader: PlanReader, contents: readonly Buffer[]): PlanD
 }
 
 const shell = Buffer.from('#!/bin/sh\nexit 0\n');
+const scriptlet = Buffer.from('cat >/var/lib/site/index\n');
+const files = Buffer.from('/opt/site/page\n');
 const page = Buffer.alloc(5000, 'all work and no play\n');
 const empty = Buffer.alloc(0);
 const oldGroup = Buffer.from('root:x:0:\n');
@@ -173,7 +175,7 @@ export const samplePlan: PlanData = {
     { name: 'old', architecture: 'all', from: '3', to: undefined },
     { name: 'site', architecture: 'amd64', from: undefined, to: '2:1.0~rc1-1' },
   ],
-  contents: [empty, page, shell, oldGroup, group],
+  contents: [empty, page, shell, scriptlet, files, oldGroup, group],
   steps: [
     { kind: 'files', changes },
     {
@@ -218,6 +220,22 @@ export const samplePlan: PlanData = {
         cwd: Buffer.from('/'),
         command: 1,
         script: 4,
+      },
+    },
+    {
+      kind: 'script',
+      call: {
+        kind: 'transfiletriggerin',
+        package: 'site',
+        path: Buffer.from('/usr/bin/dash'),
+        content: contentId(scriptlet),
+        interpreter: { sha256: contentId(shell), argument: 1 },
+        input: contentId(files),
+        argv: ['/bin/sh', '/var/tmp/rpm-tmp.AbC123', '0'].map((value) => Buffer.from(value)),
+        environment: [],
+        cwd: Buffer.from('/'),
+        command: 1,
+        runs: 'replay',
       },
     },
   ],

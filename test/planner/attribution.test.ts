@@ -1,5 +1,5 @@
 import { Attribution } from '../../src/planner/attribution.js';
-import { DpkgWork, type DpkgWorkOptions } from '../../src/planner/dpkg-work.js';
+import { DpkgWork, type DpkgWorkOptions } from '../../src/planner/package-managers/dpkg/work.js';
 import type { TraceEvent } from '../../src/tracer/tracer.js';
 
 const bytes = (text: string) => Buffer.from(text);
@@ -20,7 +20,7 @@ class Bench {
 
   constructor(options: DpkgWorkOptions = {}) {
     const onCorrection = (wrong: string, right: string) => this.corrections.push(`${wrong} ${right}`);
-    this.#attribution = new Attribution(new DpkgWork({ onCorrection, ...options }));
+    this.#attribution = new Attribution([new DpkgWork({ onCorrection, ...options })]);
     this.follow(exec(1, '/usr/bin/apt-get'), fork(1, 2), exec(2, '/usr/bin/dpkg', '--unpack'));
   }
 

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FileLock, Mount, Process, UnwrittenFile } from '../../src/guest/guest.js';
 import { DiskFiles } from '../../src/planner/disk-files.js';
-import { requireNoDpkgLock } from '../../src/planner/guest-state.js';
+import { requireNoLock, requireNoneRunning } from '../../src/planner/guest-state.js';
+import { dpkg } from '../../src/planner/package-managers/dpkg/dpkg.js';
 import { UnwrittenData } from '../../src/planner/unwritten-data.js';
 import { codeOf } from '../error-code.js';
 
@@ -47,13 +48,15 @@ describe('unwritten data', () => {
     ["dpkg's, but only its metadata", { path: '/var/lib/dpkg/status', kind: 'metadata' }, 'none'],
     ['of something else', { path: '/var/lib/dpkgs' }, 'none'],
   ] as const)('%s', (_what, file, code) => {
-    expect(codeOf(() => of(file).requireDatabases(root))).toBe(code);
+    expect(codeOf(() => of(file).requireDatabases(root, dpkg.databases))).toBe(code);
   });
 
   test("of apt's, where its directory is a symbolic link", () => {
     rmSync(join(root, 'var/lib/apt'), { recursive: true });
     symlinkSync('/srv', join(root, 'var/lib/apt'));
-    expect(codeOf(() => of({ path: '/srv/lists' }).requireDatabases(root))).toBe('GUEST_UNSYNCED');
+    expect(codeOf(() => of({ path: '/srv/lists' }).requireDatabases(root, dpkg.databases))).toBe(
+      'GUEST_UNSYNCED',
+    );
   });
 
   test('of what the plan changes: by name, and by another name of the same file', () => {
@@ -87,7 +90,7 @@ describe('a lock', () => {
       ...lock,
     };
     const guest = { processes: () => [{ comm: 'renamed', pid: 42 } as Process], fileLocks: () => [held] };
-    requireNoDpkgLock(root, guest, disk);
+    requireNoLock(root, dpkg.lockFiles, guest, disk);
   };
 
   test("on dpkg's file is told with its holder, found by inode or by name", () => {
@@ -103,4 +106,10 @@ describe('a lock', () => {
     expect(check({ path: '/srv/lock' })).not.toThrow();
     expect(check({ inode: inodeOf('var/lib/dpkg/lock'), device: otherDevice })).not.toThrow();
   });
+});
+
+test('a running package manager is named with its pid', () => {
+  const running = (comm: string) => ({ processes: () => [{ comm, pid: 42 } as Process] });
+  expect(() => requireNoneRunning(dpkg.programs, running('apt-get'))).toThrow(/apt-get \(pid 42\)/);
+  expect(() => requireNoneRunning(dpkg.programs, running('systemd'))).not.toThrow();
 });

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { cpus, loadavg, uptime } from 'node:os';
 import { packMachine } from '../../../src/emulate/machine.js';
 import { packUts } from '../../../src/emulate/uts.js';
-import { maintainerScript, scriptDirectories } from '../../../src/planner/maintainer-scripts.js';
+import {
+  maintainerScript,
+  scriptDirectories,
+} from '../../../src/planner/package-managers/dpkg/maintainer-scripts.js';
 import { hiddenProcPath } from '../../../src/sandbox/sandbox.js';
 import type { MachineAnswers, TraceOptions } from '../../../src/tracer/tracer.js';
 import { guestUts } from '../../tracer/guest-uts.js';

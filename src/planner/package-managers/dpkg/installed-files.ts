@@ -1,5 +1,5 @@
-import { readInShadow } from '../shadow/fs/read.js';
-import type { InstalledPackage } from './dpkg-status.js';
+import { readInShadow } from '../../../shadow/fs/read.js';
+import type { PackageVersion } from '../changes.js';
 
 /** The longest list of Debian's archive has some ten MiB. */
 const maximumList = 64 << 20;
@@ -10,7 +10,7 @@ const maximumList = 64 << 20;
  */
 export function installedFiles(
   root: string,
-  packages: readonly InstalledPackage[],
+  packages: readonly PackageVersion[],
 ): ReadonlyMap<string, string | undefined> {
   const owners = new Map<string, string | undefined>();
   for (const { name, architecture } of packages) {

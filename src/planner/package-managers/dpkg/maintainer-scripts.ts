@@ -1,11 +1,5 @@
-import type { ScriptKind } from '../plan/model.js';
-
-/** A maintainer script as dpkg names it on disk (Debian Policy 6.1, dpkg(1) FILES). */
-export interface MaintainerScript {
-  readonly kind: ScriptKind;
-  /** Package name without its architecture qualifier. */
-  readonly package: string;
-}
+import type { ScriptKind } from '../../../plan/model.js';
+import type { PackageScript } from '../package-manager.js';
 
 const adminDirectory = '/var/lib/dpkg';
 /** Every path that `maintainerScript` knows lies directly in one of these. */
@@ -18,7 +12,8 @@ const installed = new RegExp(
 const unpacking = new RegExp(`^${adminDirectory}/tmp\\.ci/(preinst|prerm|postinst|postrm)$`);
 
 /**
- * Tells whether an execve(2) runs a maintainer script, and which.
+ * Tells whether an execve(2) runs a maintainer script as dpkg names it on disk (Debian Policy 6.1, dpkg(1) FILES), and
+ * which.
  *
  * dpkg executes scripts by these two forms of path and no other; the package of one in the temporary
  * control directory is named only by `DPKG_MAINTSCRIPT_PACKAGE`, which dpkg always sets.
@@ -26,7 +21,7 @@ const unpacking = new RegExp(`^${adminDirectory}/tmp\\.ci/(preinst|prerm|postins
  * @param path absolute and normalised, as the tracee sees it
  * @param environment `NAME=value` entries of the call
  */
-export function maintainerScript(path: string, environment: readonly Buffer[]): MaintainerScript | undefined {
+export function maintainerScript(path: string, environment: readonly Buffer[]): PackageScript | undefined {
   const known = installed.exec(path);
   if (known) return { package: known[1]!, kind: known[2] as ScriptKind };
   const fresh = unpacking.exec(path);

@@ -1,4 +1,4 @@
-import { maintainerScript } from '../../src/planner/maintainer-scripts.js';
+import { maintainerScript } from '../../../../src/planner/package-managers/dpkg/maintainer-scripts.js';
 
 const environment = (...entries: string[]) => entries.map((entry) => Buffer.from(entry));
 const owner = environment('PATH=/bin', 'DPKG_MAINTSCRIPT_PACKAGE=nginx-common');

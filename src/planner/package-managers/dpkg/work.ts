@@ -1,6 +1,6 @@
 /** Which package dpkg works on: it does not say, but what it does shows it. */
-import type { CallEvent } from '../tracer/call-event.js';
-import type { MaintainerScript } from './maintainer-scripts.js';
+import type { CallEvent } from '../../../tracer/call-event.js';
+import type { PackageScript, PackageWork, WorkListener } from '../package-manager.js';
 
 const text = (name: Buffer): string => name.toString('latin1');
 
@@ -19,13 +19,9 @@ const shared = (path: string) =>
 /** Unpacked configuration files that wait for their configuration: a bound for a guest that makes up names. */
 const maximumFresh = 200_000;
 
-export interface DpkgWorkOptions {
+export interface DpkgWorkOptions extends WorkListener {
   /** The package that a file belonged to before the update, by a path as its list has it. */
   readonly installed?: (path: string) => string | undefined;
-  /** What was taken for the work on package `wrong` since the last archive was opened was for `right`. */
-  readonly onCorrection?: (wrong: string, right: string) => void;
-  /** An archive is opened: corrections go back to here. */
-  readonly onUnpack?: () => void;
 }
 
 /**
@@ -36,7 +32,7 @@ export interface DpkgWorkOptions {
  * `.dpkg-new` stays its package's until it is renamed, maybe by another run that configures. Outside of an
  * unpacking, a file is its package's that had it before, else of the package whose script ran last.
  */
-export class DpkgWork {
+export class DpkgWork implements PackageWork {
   readonly #options: DpkgWorkOptions;
   /** Path with `.dpkg-new` → package. */
   readonly #fresh = new Map<string, string>();
@@ -51,15 +47,16 @@ export class DpkgWork {
     return this.#current;
   }
 
-  /** A dpkg starts. */
-  begin(): this {
+  begins(name: string): boolean {
+    if (name !== 'dpkg') return false;
     this.#current = undefined;
     this.#unpacking = false;
-    return this;
+    return true;
   }
 
   /** dpkg runs dpkg-deb on an archive: `<package>_<version>_<architecture>.deb`. */
-  opens(argv: readonly string[]): void {
+  executes(program: string, argv: readonly string[]): void {
+    if (program !== 'dpkg-deb') return;
     const archive = argv.slice(1).find((word) => word.endsWith('.deb'));
     const name = archive && /([^/_]+)(?:_[^/]*)?\.deb$/.exec(archive)?.[1];
     if (!name || (this.#unpacking && name === this.#current)) return;
@@ -68,15 +65,14 @@ export class DpkgWork {
     this.#options.onUnpack?.();
   }
 
-  /** dpkg runs a script. Those of an upgrade run while it unpacks. */
-  runs(script: MaintainerScript, argv: readonly string[]): void {
+  /** Those of an upgrade run while dpkg unpacks. */
+  runs(script: PackageScript, argv: readonly string[]): void {
     const ends = script.kind === 'postinst' || argv[1] === 'remove' || argv[1] === 'purge';
     if (!ends) return;
     this.#current = script.package;
     this.#unpacking = false;
   }
 
-  /** The package for which dpkg, or a helper of its, did this. */
   ownerOf(event: CallEvent): string | undefined {
     if (!('path' in event)) return this.#unpacking ? this.#current : undefined;
     const path = text(event.path);

@@ -1,4 +1,5 @@
-import { packageChanges, parseStatus } from '../../src/planner/dpkg-status.js';
+import { packageChanges } from '../../../../src/planner/package-managers/changes.js';
+import { parseStatus, presentPackages } from '../../../../src/planner/package-managers/dpkg/status.js';
 
 const paragraph = (name: string, version: string, status = 'install ok installed') =>
   `Package: ${name}\nStatus: ${status}\nArchitecture: amd64\nVersion: ${version}\nDescription: short\n long\n .\n Version: no\n`;
@@ -30,7 +31,7 @@ test('upgrades, installs and removals; a removed package that left its configura
       paragraph('d', '1'),
     ].join('\n'),
   );
-  expect(packageChanges(before, after)).toEqual([
+  expect(packageChanges(before, presentPackages(after))).toEqual([
     { name: 'a', architecture: 'amd64', from: '1', to: '2' },
     { name: 'c', architecture: 'amd64', from: '1', to: undefined },
     { name: 'd', architecture: 'amd64', from: undefined, to: '1' },
