@@ -24,7 +24,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   applier: ['transport', 'isolation', 'qemu', 'plan', 'base'],
   report: ['plan', 'base'],
   cli: [
-    ...['planner', 'applier', 'report', 'sandbox', 'tracer', 'disk', 'guest', 'kernel', 'memory'],
+    ...['planner', 'applier', 'report', 'sandbox', 'tracer', 'disk', 'shadow', 'guest', 'kernel', 'memory'],
     ...['plan', 'native', 'base'],
   ],
 };
