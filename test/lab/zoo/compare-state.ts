@@ -92,6 +92,9 @@ export const stateChecks = {
         .replaceAll('(____ptrval____)', '0'.repeat(16))
         .replace(/^[0-9a-f]{16}(?=[: ])|(?<= )[0-9a-f]{16}(?= |$)/gm, '0'.repeat(16))
         .replace(/(?<= )\d\d:[0-9A-F]{8} [0-9A-F]{8}(?= )/g, 'timer')
+        // An address is tentative (0x40) until the kernel has asked whether anybody has it.
+        .replace(/^([0-9a-f]{32}(?: \w\w){3}) (?:40|c0)(?= )/gm, (_, rest: string) => `${rest} 80`)
+        .replace(/^([0-9a-f]{32}(?: \w\w){3}) 00(?= )/gm, '$1 80')
         .trimEnd();
     const files = {
       tcp: renderTcp(guest, 4),
