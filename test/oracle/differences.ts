@@ -59,13 +59,23 @@ function parent(path: string): string {
 const mostLines = 8;
 const longestLine = 160;
 
-/** Puts a difference into words. */
-export function describe({ path, aspect, reference, candidate }: Found): Difference {
+/**
+ * Puts a difference into words.
+ *
+ * @param normalise what contents are compared after: what it takes away is not told
+ */
+export function describe(
+  { path, aspect, reference, candidate }: Found,
+  normalise: (text: string) => string = (text) => text,
+): Difference {
   if (aspect === 'presence')
     return { path, aspect, reference: presence(reference), candidate: presence(candidate) };
   const [a, b] = [reference!, candidate!];
   if (aspect === 'content') {
-    const [left, right] = [a.text(), b.text()];
+    const [left, right] = [a, b].map((item) => {
+      const text = item.text();
+      return text === undefined ? undefined : normalise(text);
+    });
     if (left !== undefined && right !== undefined && isText(left) && isText(right)) {
       const lines = { path, aspect, reference: onlyIn(left, right), candidate: onlyIn(right, left) };
       return lines.reference === '' && lines.candidate === ''

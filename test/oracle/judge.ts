@@ -55,7 +55,7 @@ export class Judge {
     }
     for (const found of findDifferences(this.#renamed(first), this.#renamed(second))) {
       for (const row of this.#rowsFor(found)) this.#seen.add(row);
-      if (!this.#permits(found)) unsteady.push(describe(found));
+      if (!this.#permits(found)) unsteady.push(this.#describe(found));
     }
     return unsteady;
   }
@@ -69,7 +69,7 @@ export class Judge {
     const other = this.#renamed(second);
     for (const found of findDifferences(this.#renamed(first), this.#renamed(candidate)))
       for (const left of besides(found, other.get(found.path)))
-        if (!this.#permits(left)) differences.push(describe(left));
+        if (!this.#permits(left)) differences.push(this.#describe(left));
     return differences;
   }
 
@@ -90,6 +90,12 @@ export class Judge {
     return this.#rows
       .filter(({ row, pattern }) => row.aspects.includes(aspect) && pattern.test(path))
       .map(({ row }) => row);
+  }
+
+  /** What a row has taken out before the contents were compared is no part of the difference. */
+  #describe(found: Found): Difference {
+    const same = this.#rowsFor(found).find((row) => row.same !== undefined)?.same;
+    return describe(found, same && normalisers[same]);
   }
 
   #permits(found: Found): boolean {

@@ -3,7 +3,7 @@ import { initrdListing } from './initrd.js';
 const times = (text: string) => text.replace(/\d{4}[-/]\d\d[-/]\d\d +\d\d:\d\d:\d\d(\.\d+)?/g, 'TIME');
 /** As date(1) prints them. */
 const dates = (text: string) => text.replace(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \w+ \d{4}/g, 'DATE');
-const processes = (text: string) => text.replace(/\d+#\d+:|\[\d+\]/g, 'PROCESS');
+const processes = (text: string) => text.replace(/\d+#\d+:|\[\d+\]|\(PID \d+\)/g, 'PROCESS');
 /** As PostgreSQL says how long a checkpoint took. */
 const durations = (text: string) => text.replace(/=\d+\.\d+ s\b/g, '=DURATION');
 /** Long runs of base64, over as many lines as they take. */
