@@ -18,7 +18,7 @@ import { RpmWork } from './work.js';
 /** rpm(8), with dnf(8) and its like as front ends. */
 export const rpm: PackageManager = {
   name: 'rpm',
-  programs: new Set(['rpm', 'dnf', 'dnf5', 'microdnf', 'yum', 'zypper', 'rpm-ostree']),
+  programs: new Set(['rpm', 'dnf', 'dnf5', 'microdnf', 'yum', 'zypper']),
   lockFiles: databaseDirectories.map((directory) => `${directory}/.rpm.lock`),
   databases: [
     ...databaseDirectories,

@@ -75,7 +75,8 @@ test.each([
   expect(exitStatus).toBe(0);
   // "D: %triggerin(lab-watcher-1-1.noarch): execv(/bin/sh) pid 812"
   const inside = [...stderr.matchAll(/^D: %(\w+)\((.+)-[^-]+-[^-]+\): execv\((\S+)\) pid /gm)].map(
-    ([, kind, name, program]) => `${name} ${kind} ${program}`,
+    // What is `%pre` in a spec file has this name inside of rpm.
+    ([, kind, name, program]) => `${name} ${kind === 'prein' ? 'pre' : kind} ${program}`,
   );
   const planned = await plannedScripts(split, command);
   expect(inside.length).toBeGreaterThan(5);
@@ -93,7 +94,14 @@ test.each([
   [update('upgrade'), [split, defer]],
   // Its %post can only run in the guest.
   [update('install', 'lab-mounter'), [split]],
-  [update('remove', 'lab-service'), [split]],
+  // Stops and disables a service; makes a user, whose file the package has; enables and starts it again.
+  [
+    {
+      ...update('install', 'lab-service'),
+      command: ['sh', '-ec', 'dnf -y remove lab-service; userdel labsvc; dnf -y install lab-service'],
+    },
+    [split],
+  ],
 ])('%j by plans with %j leaves what dnf leaves', async (what, variants) => {
   const results = [];
   const judge = new Judge(allowed);
