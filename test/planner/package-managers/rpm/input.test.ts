@@ -5,7 +5,7 @@ import { hasInput, takeInput } from '../../../../src/planner/package-managers/rp
 test('what is written to a process that stands still is taken to its end', async () => {
   const child = spawn('sleep', ['60'], { stdio: ['ignore', 'ignore', 'ignore'] });
   // A socket is what Node gives: a shell makes the pipe, and writes more to it than it holds.
-  const shell = spawn('sh', ['-c', 'seq 100000 | sleep 60 & echo $!; wait'], {
+  const shell = spawn('sh', ['-c', `seq 100000 | sh -c 'echo $$ >&3; exec sleep 60' 3>&1`], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   try {
