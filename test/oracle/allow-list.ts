@@ -20,7 +20,7 @@ export const allowList: readonly AllowListRow[] = [
   {
     path: '/var/log/apt/term.log',
     aspects: ['content'],
-    same: 'times and keys',
+    same: 'times and fingerprints',
     why: 'the same, and scripts say the time (tzdata) and the fingerprints of new keys (openssh-server)',
   },
   {

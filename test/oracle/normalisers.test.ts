@@ -18,7 +18,7 @@ const examples: Readonly<Record<Exclude<keyof typeof normalisers, 'initrd packin
     '2026/11/28 03:39:59 [notice] 9#9: (PID 81) ready in=1.2 s',
     '2026/11/28 03:39:51 [error] 157#157: (PID 7) ready in=0.012 s',
   ],
-  'times and keys': [
+  'times and fingerprints': [
     '3072 SHA256:L2PaQU+COxgdHNwOQ+NrY5OJFoo9A6EyprKUy+dc6Ts (RSA) Sat Nov 28 03:50:01 UTC 2026',
     '3072 SHA256:u/f1rlBhVmmS9F9Hkk019FWYJE0hduHSD58IOXH+iMI (RSA) Sun Nov  1 13:50:01 UTC 2026',
     '2048 SHA256:L2PaQU+COxgdHNwOQ+NrY5OJFoo9A6EyprKUy+dc6Ts (RSA) Sat Nov 28 03:50:01 UTC 2026',

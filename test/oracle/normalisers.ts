@@ -6,6 +6,8 @@ const dates = (text: string) => text.replace(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d
 const processes = (text: string) => text.replace(/\d+#\d+:|\[\d+\]|\(PID \d+\)/g, 'PROCESS');
 /** As PostgreSQL says how long a checkpoint took. */
 const durations = (text: string) => text.replace(/=\d+\.\d+ s\b/g, '=DURATION');
+/** As ssh-keygen prints them. */
+const fingerprints = (text: string) => text.replace(/SHA256:[A-Za-z0-9+/]{43}/g, 'FINGERPRINT');
 /** Long runs of base64, over as many lines as they take. */
 const keys = (text: string) => text.replace(/[A-Za-z0-9+/]{20,}(\n?[A-Za-z0-9+/=]+)*/g, 'KEY');
 
@@ -28,7 +30,7 @@ export const normalisers = {
   /** The same, durations, and process ids as nginx and PostgreSQL write them. */
   'times and processes': (text: string) => processes(durations(times(text))),
   /** What scripts say on apt's terminal: times, and fingerprints of keys that they made. */
-  'times and keys': (text: string) => keys(dates(times(text))),
+  'times and fingerprints': (text: string) => fingerprints(dates(times(text))),
   /** The bytes of keys and certificates. */
   keys,
   numbers: (text: string) => text.replace(/\d+/g, 'N'),
