@@ -44,7 +44,7 @@ void answer_personality(struct tracee *tracee) {
   close(fd);
 }
 
-/* statfs(2): `f_type` comes first, and its low half is all of it. The one FUSE that tracees have is our /proc. */
+/* statfs(2): `f_type` comes first, and its low half is all of it. Tracees' FUSE file systems are our /proc and /sys. */
 void answer_statfs(struct run *run, struct tracee *tracee, int64_t result) {
   static const uint32_t ours = FUSE_SUPER_MAGIC, theirs = PROC_SUPER_MAGIC;
   uint64_t buffer = tracee->call.args[tracee->call.answer == OUA_ANSWER_STATFS64 ? 2 : 1];

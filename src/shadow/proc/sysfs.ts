@@ -32,8 +32,10 @@ const parameterNodes = (guest: Guest): PlacedNode[] =>
       contentNode('file', mode, `module/${module}/parameters/${name}`, text),
     );
 
-/** What is shown of `/sys`: what lsmod and modprobe ask. */
+/** What is shown of `/sys`: what lsmod and modprobe ask, and that it is there. */
 export const sysTable: readonly ProcRow[] = [
+  // udev's postinst starts udevd again only where it finds it.
+  row('class', 'drivers/base/class.c', { missing: 'all that is in it' }, () => [['class', directoryNode()]]),
   row(
     'module/*/{coresize,holders,initsize,initstate,refcnt,taint}',
     'kernel/module/sysfs.c',
