@@ -86,9 +86,11 @@ throughEachBackend(() => {
     '%s',
     async (_name, command) => {
       const native = await natively(command);
-      const plain = await observe(command, { hiddenProc: '/proc/nowhere' });
-      const asked = await observe(command, { onExec: letGo });
-      const audited = await observe(command, { audit: true });
+      // What dies with the main process may take its time on a busy machine.
+      const grace = 10_000;
+      const plain = await observe(command, { hiddenProc: '/proc/nowhere', grace });
+      const asked = await observe(command, { onExec: letGo, grace });
+      const audited = await observe(command, { audit: true, grace });
       for (const { output, result } of [plain, asked, audited]) {
         expect(steady(output)).toBe(steady(native.output));
         expect(result.exitStatus).toBe(native.status ?? 128 + (result.signal ?? 0));
