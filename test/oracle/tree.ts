@@ -61,7 +61,8 @@ class TreeItem implements Item {
     this.#tree = tree;
     this.#path = path;
     this.#stat = stat;
-    this.#begun = begun;
+    // Some programs set times to a whole second, which may be the one in which the guest went on.
+    this.#begun = begun - (begun % 1_000_000_000n);
     this.#names = names;
     const { ino, mode, uid, gid, size, mtimeNs, ctimeNs } = stat;
     this.identity = ctimeNs < begun ? [ino, mode, uid, gid, size, mtimeNs, ctimeNs].join(' ') : undefined;
