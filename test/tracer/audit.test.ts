@@ -13,6 +13,7 @@ import {
   observe,
   removeFolder,
   throughEachBackend,
+  until,
 } from './support.js';
 
 const calls = compile('audited');
@@ -22,7 +23,7 @@ const calls32 = compile('audited-i386', bare);
 chmodSync(folder, 0o755);
 
 afterAll(removeFolder);
-afterEach(() => expect(leftovers()).toEqual([]));
+afterEach(() => until(() => leftovers().length === 0));
 
 const called = (events: readonly TraceEvent[]) =>
   events.filter((event): event is CallEvent => event.type === 'call');

@@ -22,7 +22,7 @@ const [daemon = 0] = guestPids;
 const standIn = compile('stand-in');
 
 afterAll(removeFolder);
-afterEach(() => expect(leftovers()).toEqual([]));
+afterEach(() => until(() => leftovers().length === 0));
 
 /** A handler that keeps what it is asked: name, first arguments, and the process of a descriptor. */
 function asking(decide: (call: CallStop) => CallDecision): Partial<TraceOptions> & { asked: unknown[][] } {

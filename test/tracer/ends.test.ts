@@ -25,7 +25,7 @@ const kills = compile('kills');
 const descriptors = () => readdirSync('/proc/self/fd').length;
 
 afterAll(removeFolder);
-afterEach(() => expect(leftovers()).toEqual([]));
+afterEach(() => until(() => leftovers().length === 0));
 
 throughEachBackend((backend) => {
   test.each([

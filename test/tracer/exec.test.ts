@@ -24,7 +24,7 @@ const script = join(folder, 'package.postinst');
 writeFileSync(script, '#!/bin/sh\necho "ran $@"\nexit 3\n', { mode: 0o755 });
 
 afterAll(removeFolder);
-afterEach(() => expect(leftovers()).toEqual([]));
+afterEach(() => until(() => leftovers().length === 0));
 
 const isScript = (stop: ExecStop) => stop.absolutePath.equals(Buffer.from(script));
 const redirectScript = (stop: ExecStop) =>

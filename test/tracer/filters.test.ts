@@ -10,12 +10,13 @@ import {
   uname,
   withCode,
   throughEachBackend,
+  until,
 } from './support.js';
 
 const supervised = compile('supervised');
 
 afterAll(removeFolder);
-afterEach(() => expect(leftovers()).toEqual([]));
+afterEach(() => until(() => leftovers().length === 0));
 
 throughEachBackend(() => {
   test.each(['trace', 'trap', 'notify', 'kill'])(

@@ -15,7 +15,7 @@ import {
 const moments = compile('moments');
 
 afterAll(removeFolder);
-afterEach(() => expect(leftovers()).toEqual([]));
+afterEach(() => until(() => leftovers().length === 0));
 
 const decisions: readonly ExecDecision[] = [
   letGo(),

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import type { MachineAnswers } from '../../src/tracer/tracer.js';
 import { call, results } from './calls.js';
-import { compile, leftovers, observe, removeFolder, throughEachBackend } from './support.js';
+import { compile, leftovers, observe, removeFolder, throughEachBackend, until } from './support.js';
 
 const { EINVAL, EFAULT, ESRCH } = constants.errno;
 
@@ -18,7 +18,7 @@ const machine: MachineAnswers = {
 const affinity = compile('affinity');
 
 afterAll(removeFolder);
-afterEach(() => expect(leftovers()).toEqual([]));
+afterEach(() => until(() => leftovers().length === 0));
 
 throughEachBackend(() => {
   test('sysinfo has the layout of the caller', async () => {

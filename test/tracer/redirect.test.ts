@@ -12,6 +12,7 @@ import {
   observe,
   removeFolder,
   throughEachBackend,
+  until,
 } from './support.js';
 
 const redZone = compile('red-zone', ['-mno-red-zone']);
@@ -26,7 +27,7 @@ const second = script('second', '#!/bin/sh\necho "ran $0"\n');
 const first = script('first', `#!${second}\n`);
 
 afterAll(removeFolder);
-afterEach(() => expect(leftovers()).toEqual([]));
+afterEach(() => until(() => leftovers().length === 0));
 
 const toStub = (path: string) => (stop: ExecStop) =>
   String(stop.path) === path ? ({ action: 'redirect', path: nativeFiles.stub } as const) : letGo();

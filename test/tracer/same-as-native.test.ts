@@ -11,6 +11,7 @@ import {
   observe,
   removeFolder,
   throughEachBackend,
+  until,
 } from './support.js';
 
 const spawn = compile('spawn');
@@ -67,7 +68,7 @@ const commands: readonly (readonly string[])[] = [
 ];
 
 afterAll(removeFolder);
-afterEach(() => expect(leftovers()).toEqual([]));
+afterEach(() => until(() => leftovers().length === 0));
 
 /** What must differ: ids, the number of switches, and that there is a tracer and a filter. */
 const steady = (output: string) =>

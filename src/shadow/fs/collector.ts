@@ -43,7 +43,9 @@ export class ChangeCollector {
   constructor(shadow: Pick<ShadowFs, 'layers'>) {
     this.#layers = shadow.layers;
     this.#stamp = join(shadow.layers[0]!.upper, '..', 'stamp');
-    const start = this.#now();
+    // Some programs set times to a whole second, which may be the one in which the emulation begins.
+    const now = this.#now();
+    const start = now - (now % 1_000_000_000n);
     this.#finders = new Map(shadow.layers.map((layer) => [layer, new LayerChangeFinder(layer, start)]));
   }
 

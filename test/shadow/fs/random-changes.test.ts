@@ -84,7 +84,7 @@ const operations = fc.oneof(
 
 /** What a file operation may fail with; anything else (EXDEV, EIO) is a fault of the shadow. */
 const ordinary =
-  /^(ENOENT|EEXIST|ENOTDIR|EISDIR|ENOTEMPTY|EINVAL|ELOOP|EPERM|ENXIO|EBUSY|ERR_FS_EISDIR|E2|E17|E20|E40)$/;
+  /^(ENOENT|EACCES|EEXIST|ENOTDIR|EISDIR|ENOTEMPTY|EINVAL|ELOOP|EPERM|ENXIO|EBUSY|ERR_FS_EISDIR|E2|E17|E20|E40)$/;
 
 /** A shadow whose only layer holds the tree of `makeTree`. */
 type Shadow = Pick<ShadowFs, 'layers' | 'root'> & AsyncDisposable;
