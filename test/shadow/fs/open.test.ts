@@ -140,7 +140,9 @@ test('a part of a file system can be mounted alone; its paths are those of the m
       const collector = new ChangeCollector(shadow);
       fs.appendFileSync(join(shadow.root, 'srv/part/data'), 'er');
       const changes = await collector.collect(() => Promise.resolve());
-      expect(changes.map(({ path }) => path.toString())).toEqual(['/srv/part', '/srv/part/data']);
+      const paths = changes.map(({ path }) => path.toString());
+      // The directory is put, too, for its time, unless that is of the second in which this began.
+      expect(paths.filter((path) => path !== '/srv/part')).toEqual(['/srv/part/data']);
       expect(collector.lowerState(Buffer.from('/srv/part/data'))).toMatchObject({ type: 'file' });
     },
   );
