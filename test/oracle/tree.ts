@@ -1,21 +1,12 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, type BigIntStats } from 'node:fs';
 import { HostTree, readPieces } from '../../src/shadow/fs/host-tree.js';
+import { fileType } from '../../src/shadow/fs/inode.js';
 import type { LayerPath } from '../../src/shadow/fs/layer.js';
 import type { Aspect, Item, Observation } from './item.js';
 
 /** A file that is longer is only hashed. */
 const longestText = 64 << 20;
-
-const types: readonly (readonly [(stat: BigIntStats) => boolean, string])[] = [
-  [(stat) => stat.isFile(), 'file'],
-  [(stat) => stat.isDirectory(), 'directory'],
-  [(stat) => stat.isSymbolicLink(), 'symlink'],
-  [(stat) => stat.isFIFO(), 'fifo'],
-  [(stat) => stat.isSocket(), 'socket'],
-  [(stat) => stat.isCharacterDevice(), 'char'],
-  [(stat) => stat.isBlockDevice(), 'block'],
-];
 
 /**
  * Looks at every name in a tree. Contents and attributes are read when they are compared, so the tree must stay and
@@ -83,7 +74,7 @@ class TreeItem implements Item {
   }
 
   get type(): string {
-    return types.find(([is]) => is(this.#stat))![1];
+    return fileType(this.#stat);
   }
 
   get mode(): string {

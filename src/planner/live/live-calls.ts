@@ -60,13 +60,13 @@ export class LiveCalls {
 
   /** Undefined: nothing to be looked at. An action that is told is taken as done by later questions. */
   decide(stop: ExecStop): LiveVerdict | undefined {
-    const rule = liveRule(stop.absolutePath.toString('latin1'));
+    const given = stop.absolutePath.toString('latin1');
+    const rule = liveRule(given);
     // What a script does in a chroot of its own is about the files there: there is no manager.
     if (!rule || stop.root.length > 1) return undefined;
     const program = stop.readProgram(maximumProgram);
-    const path = program && resolveInShadow(this.#root, stop.absolutePath.toString('latin1'));
+    const path = program && resolveInShadow(this.#root, given);
     if (!program || !path) return undefined;
-    const given = stop.absolutePath.toString('latin1');
     const argv = stop.argv.map((word) => word.toString('latin1'));
     const name = given.slice(given.lastIndexOf('/') + 1);
     const verdict = rule.decide({ name, path: given, argv }, this.#units);

@@ -24,7 +24,7 @@ export function parseOptions(argv: readonly string[], withValue: ReadonlySet<str
     }
     const long = /^--([^=]+)(?:=([^]*))?$/.exec(word);
     if (long) {
-      const [, name, value] = long as unknown as [string, string, string | undefined];
+      const [, name = '', value] = long;
       set(name, value ?? (withValue.has(name) ? (rest[++at] ?? '') : ''));
     } else if (/^-./.test(word)) {
       for (let letter = 1; letter < word.length; letter++) {

@@ -24,9 +24,12 @@ const types: readonly (readonly [(stat: BigIntStats) => boolean, FileType])[] = 
   [(stat) => stat.isBlockDevice(), 'block'],
 ];
 
+/** What kind of file an inode is: stat(2), `S_IFMT`. */
+export const fileType = (stat: BigIntStats): FileType => types.find(([is]) => is(stat))![1];
+
 /** Reads everything about the inode at `path` but its bytes. */
 export function readInode(tree: HostTree, path: LayerPath, stat: BigIntStats, limit: number): Inode {
-  const type = types.find(([is]) => is(stat))![1];
+  const type = fileType(stat);
   let content: ContentId | undefined;
   return {
     stat,
