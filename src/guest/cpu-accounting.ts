@@ -12,6 +12,7 @@ export interface CpuAccounting {
   readonly total: CpuTimes;
   /** The same of each CPU that is online, by its number. */
   readonly online: readonly (readonly [cpu: number, times: CpuTimes])[];
+  /** All of them, those with numbers among them. */
   readonly interrupts: bigint;
   readonly contextSwitches: bigint;
   /** Seconds since the epoch. */

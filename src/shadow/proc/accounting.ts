@@ -12,7 +12,7 @@ export function renderAccounting(guest: Guest): string {
   return lines([
     `cpu  ${times(accounting.total)}`,
     ...accounting.online.map(([cpu, values]) => `cpu${cpu} ${times(values)}`),
-    `intr ${counts.reduce((sum, count) => sum + count, accounting.interrupts)} ${counts.join(' ')}`,
+    `intr ${accounting.interrupts} ${counts.join(' ')}`,
     `ctxt ${accounting.contextSwitches}`,
     `btime ${accounting.bootTime}`,
     `processes ${accounting.forks}`,

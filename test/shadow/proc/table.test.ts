@@ -39,7 +39,7 @@ describe('files of the system', () => {
     ],
     [
       'stat',
-      'cpu  11 0 22 33 4 0 5 0 0 0\ncpu0 11 0 22 33 4 0 5 0 0 0\nintr 113 0 9 0 4\nctxt 21576\n' +
+      'cpu  11 0 22 33 4 0 5 0 0 0\ncpu0 11 0 22 33 4 0 5 0 0 0\nintr 100 0 9 0 4\nctxt 21576\n' +
         'btime 1795467200\nprocesses 346\nprocs_running 1\nprocs_blocked 2\nsoftirq 21 1 20\n',
     ],
     ['softirqs', '                    CPU0       \n          HI:          1\n      NET_RX:         20\n'],
