@@ -144,12 +144,11 @@ function isSet(bits: Buffer, bit: number): boolean {
 /** How many threads of the processor's package are online: the weight of its cpu_core_map. */
 function siblings(kernel: Kernel, processor: number): number {
   const map = perCpuAddress(kernel, kernel.symbol('cpu_core_map'), processor);
-  const word = kernel.pointer(map);
-  // A pointer to the mask where masks are large (CONFIG_CPUMASK_OFFSTACK), else the mask.
-  const mask = word >> 47n === 0x1ffffn ? word : map;
-  const bytes = kernel.read(mask, Math.ceil(cpuIds(kernel) / 64) * 8);
+  // A pointer to the mask where masks are large (CONFIG_CPUMASK_OFFSTACK), else the mask: no address that is mapped.
+  const bytes = Math.ceil(cpuIds(kernel) / 64) * 8;
+  const mask = kernel.readIfMapped(kernel.pointer(map), bytes) ?? kernel.read(map, bytes);
   let count = 0;
-  for (let cpu = 0; cpu < cpuIds(kernel); cpu++) if (isSet(bytes, cpu)) count++;
+  for (let cpu = 0; cpu < cpuIds(kernel); cpu++) if (isSet(mask, cpu)) count++;
   return count;
 }
 

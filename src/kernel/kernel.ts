@@ -71,9 +71,24 @@ export class Kernel {
 
   /** Bytes at a kernel-virtual address, at most 64 MiB. */
   read(address: bigint, length: number): Buffer {
+    return this.#readMapped(address, length) ?? unmapped(address, length);
+  }
+
+  /** The same, or undefined where there are no bytes: for what may be no pointer at all. */
+  readIfMapped(address: bigint, length: number): Buffer | undefined {
+    try {
+      return this.#readMapped(address, length);
+    } catch (error) {
+      // A device's registers are mapped, too.
+      if (error instanceof OuaError && error.code === 'MEMORY_HOLE') return undefined;
+      throw error;
+    }
+  }
+
+  #readMapped(address: bigint, length: number): Buffer | undefined {
     if (++this.#reads > readBudget)
       throw inconsistent(`a walk through the kernel's structures does not end (at ${hex(address)})`);
-    return readVirtual(this.memory, this.location.space, address, length) ?? unmapped(address, length);
+    return readVirtual(this.memory, this.location.space, address, length);
   }
 
   /** The 64-bit word at an address. */
