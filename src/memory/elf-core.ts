@@ -42,19 +42,21 @@ export function readElfCore(file: ByteSource): ExtentImage {
   if (header.readUInt16LE(54) !== programHeaderSize)
     throw unreadable(file.path, 'its program headers have an unknown size');
   const count = programHeaderCount(file, header);
-  const offset = number(header.readBigUInt64LE(32), file);
-  const table = file.read(offset, count * programHeaderSize);
+  const table = file.read(number(header, 32, file), count * programHeaderSize);
   const extents: Extent[] = [];
+  let longest: Extent | undefined;
   for (let at = 0; at < table.length; at += programHeaderSize) {
     if (table.readUInt32LE(at) !== PT_LOAD) continue;
-    const extent = {
-      offset: number(table.readBigUInt64LE(at + 8), file),
-      address: number(table.readBigUInt64LE(at + 24), file),
-      length: number(table.readBigUInt64LE(at + 32), file),
-    };
-    if (extent.length === 0) continue;
-    if (extent.offset + extent.length > file.size)
-      throw truncated(file.path, extent.offset + extent.length, file.size);
+    const offset = number(table, at + 8, file);
+    const address = number(table, at + 24, file);
+    const length = number(table, at + 32, file);
+    if (length === 0) continue;
+    if (offset + length > file.size) throw truncated(file.path, offset + length, file.size);
+    // With `paging=true` nearly all are mappings of pages that the kernel's map of all memory had before.
+    if (longest && address >= longest.address && address + length <= longest.address + longest.length)
+      continue;
+    const extent = { offset, address, length };
+    if (!longest || length > longest.length) longest = extent;
     extents.push(extent);
   }
   if (extents.length === 0) throw unreadable(file.path, 'it has no PT_LOAD');
@@ -70,7 +72,7 @@ export function readElfCore(file: ByteSource): ExtentImage {
 function programHeaderCount(file: ByteSource, header: Buffer): number {
   const count = header.readUInt16LE(56);
   if (count !== PN_XNUM) return count;
-  const sections = number(header.readBigUInt64LE(40), file);
+  const sections = number(header, 40, file);
   const real = file.read(sections, sectionHeaderSize).readUInt32LE(44);
   if (real > maxProgramHeaders) throw unreadable(file.path, `it claims ${real} program headers`);
   return real;
@@ -93,8 +95,10 @@ function withoutOverlaps(extents: Extent[]): Extent[] {
   return kept;
 }
 
-function number(value: bigint, file: ByteSource): number {
-  if (value >= BigInt(physicalLimit))
+/** The 64-bit word at `at`, which no address and no size comes near. */
+function number(bytes: Buffer, at: number, file: ByteSource): number {
+  const value = bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at);
+  if (value >= physicalLimit)
     throw unreadable(file.path, `it states the impossible address 0x${value.toString(16)}`);
-  return Number(value);
+  return value;
 }

@@ -52,10 +52,11 @@ export class ExtentMemory implements PhysicalMemory {
   }
 
   read(address: number, length: number): Buffer {
-    const base = address - (address % chunkSize);
-    if (address + length <= base + chunkSize) {
-      const chunk = this.#chunks.get(base) ?? this.#load(base);
-      if (chunk) return chunk.subarray(address - base, address - base + length);
+    const number = Math.floor(address / chunkSize);
+    const within = address - number * chunkSize;
+    if (within + length <= chunkSize) {
+      const chunk = this.#chunks.get(number) ?? this.#load(number);
+      if (chunk) return chunk.subarray(within, within + length);
     }
     const target = Buffer.allocUnsafe(length);
     this.readInto(address, target);
@@ -78,8 +79,9 @@ export class ExtentMemory implements PhysicalMemory {
     this.#file[Symbol.dispose]();
   }
 
-  /** The chunk at `base`, or undefined when one extent does not back all of it: such edges are read past the cache. */
-  #load(base: number): Buffer | undefined {
+  /** A chunk by its number, or undefined when one extent does not back all of it: such edges are read past the cache. */
+  #load(number: number): Buffer | undefined {
+    const base = number * chunkSize;
     const extent = this.#extentAt(base);
     if (!extent || base + chunkSize > extent.address + extent.length) return undefined;
     if (this.#chunks.size >= chunkLimit) {
@@ -90,7 +92,7 @@ export class ExtentMemory implements PhysicalMemory {
     }
     const chunk = Buffer.allocUnsafeSlow(chunkSize);
     this.#file.readInto(extent.offset + base - extent.address, chunk);
-    this.#chunks.set(base, chunk);
+    this.#chunks.set(number, chunk);
     return chunk;
   }
 

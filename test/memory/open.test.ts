@@ -67,6 +67,34 @@ describe('openMemory', () => {
     expect(memory.read(8192, 4096).equals(pattern(8192, 9).subarray(4096))).toBe(true);
   });
 
+  test('reads every byte of a paging dump, however its segments lie in each other', async () => {
+    const pages = 24;
+    const all = pattern(pages * 4096, 3);
+    const segment = fc
+      .tuple(fc.nat(pages - 1), fc.integer({ min: 1, max: pages }))
+      .map(([first, count]) => ({ first, end: Math.min(pages, first + count) }));
+    await fc.assert(
+      fc.asyncProperty(fc.array(segment, { minLength: 1, maxLength: 12 }), async (segments) => {
+        writeFileSync(
+          path,
+          writeElfCore(
+            segments.map(({ first, end }) => ({
+              address: first * 4096,
+              bytes: all.subarray(first * 4096, end * 4096),
+            })),
+          ),
+        );
+        using memory = await openMemory(path);
+        for (let page = 0; page < pages; page++) {
+          const read = () =>
+            memory.read(page * 4096, 4096).equals(all.subarray(page * 4096, (page + 1) * 4096));
+          if (segments.some(({ first, end }) => first <= page && page < end)) expect(read()).toBe(true);
+          else expect(codeOf(read)).toBe('MEMORY_HOLE');
+        }
+      }),
+    );
+  });
+
   test('reads raw memory when it is named, and refuses what nothing marks', async () => {
     const bytes = pattern(8192, 5);
     writeFileSync(path, bytes);
