@@ -7,6 +7,7 @@ import type { KernelLocation } from './locate.js';
 import type { AddressSpace } from './paging.js';
 import type { Profile } from './profile.js';
 import { readLayout, StructView, type ReadLayout } from './struct-view.js';
+import { readWord, withinPiece } from './words.js';
 
 /** Reads that one answer may take: a hundred times what a large guest needs, some seconds of work. */
 const readBudget = 8_000_000;
@@ -93,7 +94,7 @@ export class Kernel {
 
   /** The 64-bit word at an address. */
   pointer(address: bigint): bigint {
-    return this.read(address, 8).readBigUInt64LE(0);
+    return readWord(this.read(address, 8), 0);
   }
 
   u32(address: bigint): number {
@@ -112,7 +113,7 @@ export class Kernel {
     const parts: Buffer[] = [];
     for (let done = 0; done < Math.min(limit, maxText);) {
       const at = address + BigInt(done);
-      const part = this.read(at, Math.min(limit - done, 64, pieceSize - Number(at & 0xfffn)));
+      const part = this.read(at, Math.min(limit - done, 64, pieceSize - withinPiece(at)));
       const end = part.indexOf(0);
       parts.push(end < 0 ? part : part.subarray(0, end));
       if (end >= 0) return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
@@ -128,8 +129,8 @@ export class Kernel {
   /** A struct at an address; its bytes are read at once. */
   view<S extends StructName>(name: S, address: bigint): StructView<S> {
     const layout = this.layout(name);
-    const bytes = this.read(address + BigInt(layout.start), layout.end - layout.start);
-    return new StructView(name, address, layout, bytes);
+    const start = layout.start === 0 ? address : address + BigInt(layout.start);
+    return new StructView(name, address, layout, this.read(start, layout.end - layout.start));
   }
 
   /** The struct that embeds `member` at this address: the kernel's container_of(). */
@@ -182,8 +183,7 @@ function readVirtual(
 ): Buffer | undefined {
   if (length < 0 || length > maxRead)
     throw inconsistent(`a structure at ${hex(address)} claims ${length} bytes`);
-  const inPage = Number(address & 0xfffn);
-  if (inPage + length <= pieceSize) {
+  if (withinPiece(address) + length <= pieceSize) {
     const physical = space.translate(address);
     return physical === undefined ? undefined : memory.read(physical, length);
   }
@@ -192,7 +192,7 @@ function readVirtual(
     const at = address + BigInt(done);
     const physical = space.translate(at);
     if (physical === undefined) return undefined;
-    const count = Math.min(length - done, pieceSize - Number(at & 0xfffn));
+    const count = Math.min(length - done, pieceSize - withinPiece(at));
     memory.read(physical, count).copy(target, done);
     done += count;
   }

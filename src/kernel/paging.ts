@@ -1,4 +1,5 @@
 import type { PhysicalMemory } from '../memory/memory.js';
+import { pieceOf, withinPiece } from './words.js';
 
 /** Processor architectures whose guests can be read, by the names that memory formats and profiles use. */
 export const architectureNames = ['x86-64', 'aarch64'] as const;
@@ -29,8 +30,7 @@ export abstract class PageWalker implements AddressSpace {
   readonly #tlb = new Map<number, number>();
 
   translate(address: bigint): number | undefined {
-    const low = Number(address & 0xfffn);
-    const page = Number(BigInt.asUintN(64, address) >> 12n);
+    const page = pieceOf(address);
     let base = this.#tlb.get(page);
     if (base === undefined) {
       base = this.walk(page);
@@ -38,7 +38,7 @@ export abstract class PageWalker implements AddressSpace {
       if (this.#tlb.size >= tlbLimit) this.#tlb.clear();
       this.#tlb.set(page, base);
     }
-    return base + low;
+    return base + withinPiece(address);
   }
 
   /** Physical address of a piece of 4 KiB, named by its number (52 bits), or undefined. */

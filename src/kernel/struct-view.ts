@@ -1,5 +1,6 @@
 import { OuaError } from '../base/errors.js';
 import { maxStructSize, type FieldName, type Member, type StructLayout, type StructName } from './layout.js';
+import { readWord, readWordNumber } from './words.js';
 
 /**
  * One struct of the guest's kernel: its bytes are read once, its members are taken out of them when asked for.
@@ -21,24 +22,25 @@ export class StructView<S extends StructName> {
   /** Signed value of a member of 1, 2, 4 or 8 bytes that is a safe integer. */
   int(field: FieldName<S>): number {
     const member = this.#member(field);
-    const at = member[0] - this.layout.start;
     if (member.length === 4 || member[1] === 8) return Number(BigInt.asIntN(64, this.u64(field)));
-    return this.bytes.readIntLE(at, Math.min(member[1], 4));
+    const at = member[0] - this.layout.start;
+    return member[1] < 4 ? this.bytes.readIntLE(at, member[1]) : this.bytes.readInt32LE(at);
   }
 
   /** Unsigned value of a member of 1, 2, 4 or 8 bytes; of a bit-field, its bits. */
   uint(field: FieldName<S>): number {
     const member = this.#member(field);
-    if (member.length === 4 || member[1] === 8) return Number(this.u64(field));
-    return this.bytes.readUIntLE(member[0] - this.layout.start, Math.min(member[1], 4));
+    if (member.length === 4) return Number(this.u64(field));
+    const at = member[0] - this.layout.start;
+    if (member[1] === 8) return readWordNumber(this.bytes, at);
+    return member[1] < 4 ? this.bytes.readUIntLE(at, member[1]) : this.bytes.readUInt32LE(at);
   }
 
   /** Unsigned value of up to 8 bytes. */
   u64(field: FieldName<S>): bigint {
     const member = this.#member(field);
     const at = member[0] - this.layout.start;
-    const raw =
-      member[1] >= 8 ? this.bytes.readBigUInt64LE(at) : BigInt(this.bytes.readUIntLE(at, member[1]));
+    const raw = member[1] >= 8 ? readWord(this.bytes, at) : BigInt(this.bytes.readUIntLE(at, member[1]));
     if (member.length === 2) return raw;
     return (raw >> BigInt(member[2])) & ((1n << BigInt(member[3])) - 1n);
   }
