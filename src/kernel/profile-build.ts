@@ -6,7 +6,8 @@ import { Btf } from './btf.js';
 import { findBuildId } from './build-id.js';
 import { resolveLayout } from './layout.js';
 import type { KernelLocation } from './locate.js';
-import { profileFormatVersion, sealProfile, type Profile } from './profile.js';
+import { sealProfile, type Profile } from './profile.js';
+import { profileFormatVersion } from './profile-shape.js';
 import { reader, wantedSymbols } from './reader.js';
 import { requiredSymbols } from './symbols.js';
 

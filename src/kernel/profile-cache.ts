@@ -16,11 +16,10 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { errnoOf, OuaError } from '../base/errors.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { releaseOf, type BannerHit } from './banners.js';
-import { parseProfile, profileFileName, type Profile } from './profile.js';
+import { checkedProfile, profileFileName, type Profile } from './profile.js';
 import { reader } from './reader.js';
 
 /** Where in a guest's memory a profile was derived from: bytes from the banner, and how many. */
@@ -34,13 +33,14 @@ const maxEntries = 64;
 const maxCandidates = 8;
 const maxBytes = 8 * 1024 * 1024;
 const maxEvidence = 64 * 1024 * 1024;
+const maxPieces = 4;
 
-const entrySchema = z.strictObject({
-  evidence: z.array(z.strictObject({ offset: z.int(), length: z.int().min(0).max(maxEvidence) })).max(4),
+interface Entry {
+  readonly evidence: readonly EvidencePiece[];
   /** SHA-256 of the bytes there. */
-  digest: z.string(),
-  profile: z.unknown(),
-});
+  readonly digest: string;
+  readonly profile: unknown;
+}
 
 /** The folder of the user's own derived profiles. */
 export function profileCacheFolder(environment: NodeJS.ProcessEnv = process.env): string {
@@ -75,7 +75,7 @@ export function keepProfile(
     if (!isOurs(lstatSync(folder), 'folder')) return;
     const path = join(folder, `${entryPrefix(hit.banner)}${digest.slice(0, 16)}.json`);
     const temporary = `${path}.${process.pid}.tmp`;
-    const text = JSON.stringify({ evidence, digest, profile });
+    const text = JSON.stringify({ evidence, digest, profile } satisfies Entry);
     rmSync(temporary, { force: true });
     writeFileSync(temporary, text, { mode: 0o600, flag: 'wx' });
     renameSync(temporary, path);
@@ -87,17 +87,36 @@ export function keepProfile(
 
 function readEntry(path: string, memory: PhysicalMemory, hit: BannerHit): Profile | undefined {
   try {
-    const entry = entrySchema.parse(JSON.parse(readOwnFile(path) ?? ''));
-    if (evidenceDigest(memory, hit, entry.evidence) !== entry.digest) return undefined;
-    const profile = parseProfile(path, Buffer.from(JSON.stringify(entry.profile)));
+    const entry: unknown = JSON.parse(readOwnFile(path) ?? '');
+    if (!isEntry(entry) || evidenceDigest(memory, hit, entry.evidence) !== entry.digest) return undefined;
+    const profile = checkedProfile(path, entry.profile);
     return profile.banner === hit.banner && profile.reader === reader ? profile : undefined;
   } catch (error) {
     // JSON, shape, digest, file: whatever is wrong with an entry, the profile is derived anew.
-    if (error instanceof SyntaxError || error instanceof z.ZodError || error instanceof OuaError)
-      return undefined;
+    if (error instanceof SyntaxError || error instanceof OuaError) return undefined;
     if (errnoOf(error) !== undefined) return undefined;
     throw error;
   }
+}
+
+function isEntry(value: unknown): value is Entry {
+  const { evidence, digest } = (value ?? {}) as Partial<Record<keyof Entry, unknown>>;
+  return (
+    typeof digest === 'string' &&
+    Array.isArray(evidence) &&
+    evidence.length <= maxPieces &&
+    evidence.every(isPiece)
+  );
+}
+
+function isPiece(value: unknown): value is EvidencePiece {
+  const { offset, length } = (value ?? {}) as Partial<Record<keyof EvidencePiece, unknown>>;
+  return (
+    Number.isSafeInteger(offset) &&
+    Number.isSafeInteger(length) &&
+    (length as number) >= 0 &&
+    (length as number) <= maxEvidence
+  );
 }
 
 /** A file that nobody else may have written, through no link. */

@@ -2,47 +2,14 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
 import { errnoOf, OuaError } from '../base/errors.js';
-import type { Layout } from './layout.js';
-import { architectureNames } from './paging.js';
+import { profileFault, profileFormatVersion, type Profile } from './profile-shape.js';
 
-/** The format that this program writes; `docs/profile-format.md` describes it. */
-export const profileFormatVersion = 1;
+export type { Profile } from './profile-shape.js';
 
 /** Of the names that {@link profileFileName} makes. */
 const fileNameShape = /-[0-9a-f]{12}\.json$/;
 const maxFileBytes = 4 * 1024 * 1024;
-const offset = z.number().int().min(0).max(262_144);
-const member = z.union([z.tuple([offset, offset]), z.tuple([offset, offset, offset, offset])]);
-
-/** What a profile file holds; `kernel-profiles/profile.schema.json` is made from it. */
-export const profileSchema = z.strictObject({
-  formatVersion: z.literal(profileFormatVersion),
-  architecture: z.enum(architectureNames),
-  /** SHA-256 of everything else, as {@link profileDigest} takes it: a damaged value cannot pass for a right one. */
-  digest: z.string().regex(/^[0-9a-f]{64}$/),
-  release: z.string().min(1).max(64),
-  /** The whole linux_banner, newline included. */
-  banner: z.string().min(1).max(1024),
-  /** GNU build id in hexadecimal digits, from the kernel's own notes; null when it has none. */
-  buildId: z
-    .string()
-    .regex(/^([0-9a-f]{2}){8,32}$/)
-    .nullable(),
-  /** What the program that made it reads of a kernel; another program that reads more passes it over. */
-  reader: z
-    .string()
-    .regex(/^[0-9a-f]{16}$/)
-    .optional(),
-  /** Addresses as linked, before KASLR; absolute symbols (per-CPU offsets) as they are. */
-  symbols: z.record(z.string(), z.string().regex(/^0x[0-9a-f]{1,16}$/)),
-  enums: z.record(z.string(), z.number().int()),
-  structs: z.record(z.string(), z.strictObject({ size: offset, members: z.record(z.string(), member) })),
-});
-
-/** Symbols and struct offsets of one exact kernel build. */
-export type Profile = Readonly<Omit<z.infer<typeof profileSchema>, keyof Layout>> & Layout;
 
 /** A profile before it is sealed. */
 export type ProfileContent = Omit<Profile, 'digest'>;
@@ -64,12 +31,19 @@ export function profileFileName(release: string, banner: string): string {
 
 /** Hexadecimal SHA-256 of a profile's content: its JSON without spaces, keys sorted, and without `digest`. */
 export function profileDigest(profile: ProfileContent): string {
-  const text = JSON.stringify({ ...profile, digest: undefined }, (_, value: unknown) =>
-    value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  );
-  return createHash('sha256').update(text).digest('hex');
+  return createHash('sha256')
+    .update(sortedJson({ ...profile, digest: undefined }))
+    .digest('hex');
+}
+
+function sortedJson(value: unknown): string {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return JSON.stringify(value);
+  const members = value as Readonly<Record<string, unknown>>;
+  const parts = Object.keys(members)
+    .filter((key) => members[key] !== undefined)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${sortedJson(members[key])}`);
+  return `{${parts.join(',')}}`;
 }
 
 /** Adds the digest. */
@@ -106,21 +80,25 @@ export function parseProfile(path: string, text: Buffer): Profile {
   } catch (error) {
     throw invalid(path, 'it is not JSON', error);
   }
-  const version = z.looseObject({ formatVersion: z.number() }).safeParse(json);
-  if (version.success && version.data.formatVersion > profileFormatVersion)
-    throw invalid(path, `it has the newer format version ${version.data.formatVersion}`);
-  const result = profileSchema.safeParse(json);
-  if (!result.success) {
-    const issue = result.error.issues[0];
-    throw invalid(
-      path,
-      `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'not as described'}`,
-    );
-  }
-  const digest = profileDigest(result.data);
-  if (digest !== result.data.digest)
+  return checkedProfile(path, json);
+}
+
+/**
+ * A document as a profile.
+ * @param path of the file that it is from, for the error
+ * @throws OuaError `PROFILE_INVALID`.
+ */
+export function checkedProfile(path: string, json: unknown): Profile {
+  const version = (json as { formatVersion?: unknown } | null)?.formatVersion;
+  if (typeof version === 'number' && version > profileFormatVersion)
+    throw invalid(path, `it has the newer format version ${version}`);
+  const fault = profileFault(json);
+  if (fault) throw invalid(path, `${fault.join('.') || 'the document'} is not as described`);
+  const profile = json as Profile;
+  const digest = profileDigest(profile);
+  if (digest !== profile.digest)
     throw invalid(path, `its content has the digest ${digest}, which is not the one it states`);
-  return result.data;
+  return profile;
 }
 
 /** Writes a profile into a directory under its canonical name, and returns the path. Never leaves half a file. */

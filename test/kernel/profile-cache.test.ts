@@ -79,6 +79,11 @@ describe('derived profiles', () => {
       text.replace(/"reader":"..../, '"reader":"0000'),
       text.replace(/"offset":-?\d+/, '"offset":1e15'),
       text.replace(/"init_task":"0x/, '"init_task":"0x1'),
+      text.replace(/"length":/, '"length":-'),
+      text.replace(/"digest":"[^"]*","profile"/, '"digest":null,"profile"'),
+      text.replace(/"evidence":\[.*?\]/, '"evidence":{}'),
+      text.replace(/"profile":.*$/, '"profile":null}'),
+      'null',
     ];
     for (const other of spoilt) {
       writeFileSync(path, other);
