@@ -1,11 +1,11 @@
 import { readRangeHeader } from './lime.js';
+import { avmlMagic } from './marks.js';
 import { PagedMemory, type PagedImage } from './paged-memory.js';
 import { maxPieces, RangeList } from './ranges.js';
 import { truncated, unreadable } from './refusals.js';
 import { decodeSnappy, snappyLength } from './snappy.js';
 import type { ByteSource } from './source.js';
 
-const magic = 0x4c4d5641;
 const headerSize = 32;
 /** The length of its compressed bytes stands behind each range. */
 const trailerSize = 8;
@@ -19,10 +19,6 @@ const chunkType = { compressed: 0x00, plain: 0x01, firstSkippable: 0x80 };
 const chunksKept = 64;
 /** A guest of 256 GiB in full chunks. */
 const maxChunks = 1 << 22;
-
-export function isAvml(start: Buffer): boolean {
-  return start.length >= 4 && start.readUInt32LE(0) === magic;
-}
 
 /**
  * What AVML writes with `--compress` (version 2): ranges as in LiME's format, each a stream of Snappy's framing format
@@ -148,7 +144,7 @@ function readChunks(source: ByteSource): ChunkTable {
   let ranges = 0;
   for (let at = 0; at < source.size;) {
     const range = readRangeHeader(source, at);
-    if (range.magic !== magic || range.version !== 2)
+    if (range.magic !== avmlMagic || range.version !== 2)
       throw unreadable(source.path, `there is no range of AVML's version 2 at byte ${at}`);
     if (++ranges > maxPieces) throw unreadable(source.path, `it has more than ${maxPieces} ranges`);
     if (range.start % pageSize !== 0 || range.end % pageSize !== 0)

@@ -1,8 +1,8 @@
 import type { Extent, ExtentImage } from './extent-memory.js';
+import { ET_CORE } from './marks.js';
 import { truncated, unreadable } from './refusals.js';
 import type { ByteSource } from './source.js';
 
-const ET_CORE = 4;
 const PT_LOAD = 1;
 const PN_XNUM = 0xffff;
 const headerSize = 64;
@@ -20,10 +20,6 @@ const machines: ReadonlyMap<number, string> = new Map([
   [183, 'aarch64'],
   [243, 'riscv'],
 ]);
-
-export function isElf(start: Buffer): boolean {
-  return start.length >= 16 && start.readUInt32BE(0) === 0x7f454c46;
-}
 
 /**
  * The extents of an ELF core as QEMU's `dump-guest-memory` writes it: each PT_LOAD holds the bytes of the

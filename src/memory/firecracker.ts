@@ -3,23 +3,15 @@ import { z } from 'zod';
 import { runTool } from '../base/command.js';
 import { OuaError } from '../base/errors.js';
 import { ExtentMemory, type Extent } from './extent-memory.js';
+import { firecrackerMagics } from './marks.js';
 import { unreadable } from './refusals.js';
 import { ImageFile } from './source.js';
 
-/** SNAPSHOT_MAGIC_ID of Firecracker (src/vmm/src/snapshot): the machine is in it, and the lowest 16 bits may move. */
-const magics: ReadonlyMap<bigint, string> = new Map([
-  [0x0710_1984_8664n, 'x86-64'],
-  [0x0710_1984_aaaan, 'aarch64'],
-]);
 const maxState = 64 * 1024 * 1024;
 const maxRegions = 16;
 const maxMapText = 256 * 1024 * 1024;
 const pageSize = 4096;
 const addressLimit = 2 ** 46;
-
-export function isFirecrackerState(start: Buffer): boolean {
-  return start.length >= 8 && magics.has(start.readBigUInt64LE(0) >> 16n);
-}
 
 /** @throws OuaError `MEMORY_FORMAT`: a state file alone has no memory in it. */
 export function refuseState(file: ImageFile): never {
@@ -51,7 +43,7 @@ export async function openFirecracker(
     );
   using described = new ImageFile(state);
   const bytes = described.read(0, Math.min(described.size, maxState));
-  const architecture = bytes.length >= 8 ? magics.get(bytes.readBigUInt64LE(0) >> 16n) : undefined;
+  const architecture = bytes.length >= 8 ? firecrackerMagics.get(bytes.readBigUInt64LE(0) >> 16n) : undefined;
   if (architecture === undefined) throw unreadable(state, 'it is no state file of Firecracker');
   const regions = findRegions(bytes, file.size, state);
   return new ExtentMemory(file, {

@@ -1,15 +1,10 @@
 import { truncated, unreadable } from './refusals.js';
 import type { ByteSource } from './source.js';
 
-const signature = Buffer.from('makedumpfile\0', 'latin1');
 const headerSize = 4096;
 const recordHeader = 16;
 /** Records hold 16 KiB each in QEMU's dumps: enough for a guest of 256 GiB that does not compress at all. */
 const maxRecords = 1 << 24;
-
-export function isFlattened(start: Buffer): boolean {
-  return start.subarray(0, signature.length).equals(signature);
-}
 
 /**
  * makedumpfile's flattened format, which QEMU up to 8.1 always writes for kdump-compressed dumps: after a header

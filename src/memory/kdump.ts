@@ -1,12 +1,12 @@
 import { PageBitmap } from './bitmap.js';
-import { FlattenedFile, isFlattened } from './flattened.js';
+import { FlattenedFile } from './flattened.js';
+import { isFlattened, kdumpSignature } from './marks.js';
 import { pageCodecs, type PageDecoder } from './page-codecs.js';
 import { PagedMemory, type PagedImage } from './paged-memory.js';
 import { RangeList } from './ranges.js';
 import { unreadable } from './refusals.js';
 import type { ByteSource } from './source.js';
 
-const signature = Buffer.from('KDUMP   ', 'latin1');
 const headerSize = 464;
 const subHeaderSize = 104;
 const descriptorSize = 24;
@@ -32,10 +32,6 @@ const machines: Readonly<Record<string, string>> = {
   aarch64: 'aarch64',
   riscv64: 'riscv',
 };
-
-export function isKdump(start: Buffer): boolean {
-  return isFlattened(start) || start.subarray(0, signature.length).equals(signature);
-}
 
 /**
  * A kdump-compressed dump of QEMU (`dump-guest-memory`, formats kdump-*) or makedumpfile, flattened or not:
@@ -111,7 +107,7 @@ function readPage(source: ByteSource, descriptor: Buffer, page: number, target: 
 
 function readHeader(source: ByteSource): Header {
   const header = source.read(0, headerSize);
-  if (!header.subarray(0, signature.length).equals(signature))
+  if (!header.subarray(0, kdumpSignature.length).equals(kdumpSignature))
     throw unreadable(source.path, 'it holds no kdump-compressed dump');
   const version = header.readInt32LE(8);
   if (version < 1 || version > newestVersion)

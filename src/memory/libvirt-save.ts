@@ -1,12 +1,11 @@
 import { OuaError } from '../base/errors.js';
+import { libvirtPartial } from './marks.js';
 import { openMigration } from './migration.js';
 import type { PagedMemory } from './paged-memory.js';
 import { unreadable } from './refusals.js';
 import type { ImageFile } from './source.js';
 import { unpack, type Compression } from './unpack.js';
 
-const magic = Buffer.from('LibvirtQemudSave', 'latin1');
-const partial = Buffer.from('LibvirtQemudPart', 'latin1');
 const headerSize = 92;
 const newestVersion = 3;
 
@@ -24,10 +23,6 @@ const storage: readonly ('plain' | Compression)[] = [
   'plain', // sparse
 ];
 
-export function isLibvirtSave(start: Buffer): boolean {
-  return [magic, partial].some((mark) => start.subarray(0, mark.length).equals(mark));
-}
-
 /**
  * What `virsh save` writes: a header of 92 bytes, the domain's XML, and QEMU's migration stream, which may be
  * compressed; then it is decompressed once into a temporary file. Takes charge of the file.
@@ -36,7 +31,7 @@ export function isLibvirtSave(start: Buffer): boolean {
  */
 export async function openLibvirtSave(file: ImageFile): Promise<PagedMemory> {
   const header = file.read(0, headerSize);
-  if (header.subarray(0, partial.length).equals(partial))
+  if (header.subarray(0, libvirtPartial.length).equals(libvirtPartial))
     throw new OuaError(
       'MEMORY_TRUNCATED',
       `libvirt did not finish the save ${file.path}`,

@@ -1,9 +1,9 @@
 import type { Extent, ExtentImage } from './extent-memory.js';
+import { limeMagic } from './marks.js';
 import { maxPieces } from './ranges.js';
 import { truncated, unreadable } from './refusals.js';
 import type { ByteSource } from './source.js';
 
-const magic = 0x4c694d45;
 const headerSize = 32;
 const addressLimit = 2 ** 52;
 
@@ -26,10 +26,6 @@ export function readRangeHeader(source: ByteSource, at: number): RangeHeader {
   return { magic: bytes.readUInt32LE(0), version: bytes.readUInt32LE(4), start, end };
 }
 
-export function isLime(start: Buffer): boolean {
-  return start.length >= 4 && start.readUInt32LE(0) === magic;
-}
-
 /**
  * LiME's format `lime`, version 1, which AVML without compression writes, too: ranges of physical memory one after
  * the other, each behind a header of 32 bytes.
@@ -40,7 +36,7 @@ export function readLime(source: ByteSource): ExtentImage {
   const extents: Extent[] = [];
   for (let at = 0; at < source.size;) {
     const range = readRangeHeader(source, at);
-    if (range.magic !== magic || range.version !== 1)
+    if (range.magic !== limeMagic || range.version !== 1)
       throw unreadable(source.path, `there is no range of LiME's version 1 at byte ${at}`);
     const extent = { address: range.start, length: range.end - range.start, offset: at + headerSize };
     at = extent.offset + extent.length;

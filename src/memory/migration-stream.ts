@@ -1,5 +1,6 @@
 import { Cursor } from './cursor.js';
 import { readMappedBlock } from './mapped-ram.js';
+import { migrationMagic } from './marks.js';
 import { IndexBudget, PageIndex } from './page-index.js';
 import { unreadable } from './refusals.js';
 import type { ByteSource } from './source.js';
@@ -28,7 +29,6 @@ export interface Migration {
   readonly blocks: readonly RamBlock[];
 }
 
-const magic = 0x5145564d; // QEVM
 const version = 3;
 const ramVersion = 4;
 const defaultPageSize = 4096;
@@ -60,10 +60,6 @@ const unreadableRecords: ReadonlyMap<number, string> = new Map([
 
 /** Capabilities that the stream names and that change what is in it. */
 const refusedCapabilities = ['x-ignore-shared'];
-
-export function isMigration(start: Buffer): boolean {
-  return start.length >= 4 && start.readUInt32BE(0) === magic;
-}
 
 /**
  * Reads a stream of QEMU's migration (`migrate`, `savevm`; docs/devel/migration) from `start` up to the end of its
@@ -101,7 +97,7 @@ class StreamReader {
   }
 
   read(): Migration {
-    if (this.#stream.be32() !== magic) throw this.#wrong('it is no migration stream');
+    if (this.#stream.be32() !== migrationMagic) throw this.#wrong('it is no migration stream');
     const found = this.#stream.be32();
     if (found !== version) throw this.#wrong(`its migration stream has version ${found}`);
     if (this.#stream.peek() === section.configuration) this.#readConfiguration();

@@ -1,6 +1,5 @@
 import { OuaError } from '../base/errors.js';
 import { formats, type MemoryFormat } from './formats.js';
-import { openLiveQemu } from './live-qemu.js';
 import type { PhysicalMemory } from './memory.js';
 import { ImageFile } from './source.js';
 
@@ -15,7 +14,7 @@ const liveScheme = 'qmp:';
  * what `format` says. A format without a mark of its own (`raw`) is only taken when it is named.
  *
  * @throws OuaError `FILE_MISSING`, `MEMORY_FORMAT`, `MEMORY_TRUNCATED`, `USAGE` for an unknown format name, and what
- *   {@link openLiveQemu} throws
+ *   `openLiveQemu` throws
  */
 export async function openMemory(
   path: string,
@@ -23,6 +22,8 @@ export async function openMemory(
 ): Promise<PhysicalMemory> {
   if (path.startsWith(liveScheme)) {
     refuseFormat(options.format);
+    // Loaded when it is asked for: what speaks QMP takes longer to load than a file takes to open.
+    const { openLiveQemu } = await import('./live-qemu.js');
     return openLiveQemu(path.slice(liveScheme.length));
   }
   const named = options.format === undefined ? undefined : formatNamed(options.format);

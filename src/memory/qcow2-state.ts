@@ -1,7 +1,7 @@
+import { isQcow2 } from './marks.js';
 import { truncated, unreadable } from './refusals.js';
 import type { ByteSource } from './source.js';
 
-const magic = Buffer.from('QFI\xfb', 'latin1');
 const headerSize = 104;
 const snapshotHeader = 40;
 /** The least that a snapshot says besides: the long size of the VM's state, and the disk's size then. */
@@ -17,10 +17,6 @@ const refusedFeatures: readonly (readonly [bit: bigint, words: string])[] = [
   [1n << 2n, 'its data is in another file'],
   [1n << 4n, 'it has sub-clusters'],
 ];
-
-export function isQcow2(start: Buffer): boolean {
-  return start.subarray(0, magic.length).equals(magic);
-}
 
 /**
  * The state of a VM in an internal snapshot of a qcow2 image (QEMU's `savevm`): a migration stream that lies behind the

@@ -1,8 +1,6 @@
 import { unreadable } from './refusals.js';
 import type { ByteSource } from './source.js';
 
-/** The magic numbers of VMware's state files (.vmss, .vmsn), as bytes; the low digit of the first is the version. */
-const magics = ['d0bed2be', 'd1bad1ba', 'd2bed2be', 'd3bed3be'];
 const headerSize = 12;
 const groupSize = 80;
 const groupNameSize = 64;
@@ -12,10 +10,6 @@ const maxTags = 1 << 16;
 const longData = [62, 63];
 /** Flags, length of the name, a name, three indices, two lengths and the padding's length. */
 const largestHead = 2 + 255 + 3 * 4 + 2 * 8 + 2;
-
-export function isVmwareState(start: Buffer): boolean {
-  return magics.includes(start.toString('hex', 0, 4));
-}
 
 /** One value of the state: a number, or where longer data is. */
 export interface Tag {

@@ -2,20 +2,16 @@ import { existsSync } from 'node:fs';
 import { boards, type Board } from './boards.js';
 import { ExtentMemory, type Extent } from './extent-memory.js';
 import { boardByFirmwareMap } from './firmware-map.js';
+import { isVmwareState, vmwareMemoryFile } from './marks.js';
 import { truncated, unreadable } from './refusals.js';
 import { ImageFile } from './source.js';
-import { isVmwareState, readMemoryTags, type Tag } from './vmware-tags.js';
+import { readMemoryTags, type Tag } from './vmware-tags.js';
 
 const pageSize = 4096;
 const maxRegions = 256;
 const addressLimit = 2 ** 52;
 const oneRegionLimit = 3 * 2 ** 30;
-const memoryFile = '.vmem';
 const stateFiles = ['.vmss', '.vmsn'];
-
-export function isVmware(start: Buffer, path: string): boolean {
-  return isVmwareState(start) || path.endsWith(memoryFile);
-}
 
 /**
  * A suspended VM or a snapshot of VMware: `.vmem` is the memory, and `.vmss` or `.vmsn` beside it says where its regions
@@ -29,7 +25,7 @@ export function openVmware(file: ImageFile): ExtentMemory {
   const tags = readMemoryTags(file);
   const inside = [...tags].find(([name]) => /^Memory(\[|$)/.test(name))?.[1].data;
   if (inside && inside.length > 0) return memoryOf(file, regions(file, tags, inside.length, inside.offset));
-  const memory = new ImageFile(withEnding(file.path, memoryFile));
+  const memory = new ImageFile(withEnding(file.path, vmwareMemoryFile));
   try {
     const opened = memoryOf(memory, regions(file, tags, memory.size, 0));
     file[Symbol.dispose]();

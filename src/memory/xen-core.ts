@@ -3,7 +3,6 @@ import { maxPieces } from './ranges.js';
 import { unreadable } from './refusals.js';
 import type { ByteSource } from './source.js';
 
-const ET_CORE = 4;
 const sectionHeaderSize = 64;
 const maxSections = 64;
 const maxNames = 4096;
@@ -21,17 +20,6 @@ interface Section {
 }
 
 /** A core of Xen has sections in place of program headers. */
-export function isXenCore(start: Buffer): boolean {
-  return (
-    start.length >= 64 &&
-    start.readUInt32BE(0) === 0x7f454c46 &&
-    start[4] === 2 &&
-    start.readUInt16LE(16) === ET_CORE &&
-    start.readUInt16LE(56) === 0 &&
-    start.readUInt16LE(60) > 0
-  );
-}
-
 /**
  * What `xl dump-core` writes (xen/docs/misc/dump-core-format.txt): `.xen_pages` has the pages, and `.xen_pfn` (HVM and
  * PVH guests) the frame number of each. In a PV guest's, `.xen_p2m` has pairs of a guest's frame and a machine's;
