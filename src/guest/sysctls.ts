@@ -75,11 +75,12 @@ function words(source: Source, size: number, read: (bytes: Buffer, at: number) =
   return Array.from({ length: count }, (_, index) => String(read(bytes, index * size))).join('\t');
 }
 
-/** Set bits as proc_do_large_bitmap() prints them: `1-3,7`. */
+/** Set bits as proc_do_large_bitmap() prints them: `1-3,7`. Most of them, of all ports for one, have none. */
 function ranges(bitmap: Buffer, bits: number): string {
   const isSet = (bit: number) => bit < bits && ((bitmap[bit >>> 3] ?? 0) >>> (bit & 7)) & 1;
   const parts: string[] = [];
   for (let bit = 0; bit < bits; bit++) {
+    if (bitmap[bit >>> 3] === 0) bit |= 7;
     if (!isSet(bit)) continue;
     const first = bit;
     while (isSet(bit + 1)) bit++;

@@ -35,11 +35,13 @@ export function renderTree(
   tree.children.set(templateName, { ...directoryNode(), kind: 'template' });
   for (const process of guest.processes())
     tree.children.set(String(process.pid), directoryNode(ownerOf(process)));
+  const directories: Directories = new Map([['', tree]]);
   for (const row of table)
-    for (const [path, node] of nodesOf(row, '/proc', guest, onAbsent)) put(tree, path, node, row.yields);
+    for (const [path, node] of nodesOf(row, '/proc', guest, onAbsent))
+      put(directories, path, node, row.yields);
   for (const row of sysTable)
     for (const [path, node] of nodesOf(row, '/sys', guest, onAbsent))
-      put(tree, `.ouassister/sys/${path}`, node, row.yields);
+      put(directories, `.ouassister/sys/${path}`, node, row.yields);
   return tree;
 }
 
@@ -58,20 +60,36 @@ function nodesOf(
   }
 }
 
-function put(tree: DirectoryNode, path: string, node: ProcNode, yields: boolean): void {
-  const steps = path.split('/');
-  const name = steps.pop() ?? '';
-  if (![...steps, name].every(isFileName)) throw inconsistent(path, 'is no path');
+/** Directories of the tree by their path, the root under the empty one: there are many more files than directories. */
+type Directories = Map<string, DirectoryNode>;
+
+function put(directories: Directories, path: string, node: ProcNode, yields: boolean): void {
   if (node.kind === 'symlink' && !isTarget(node.content)) throw inconsistent(path, 'leads nowhere');
-  let parent = tree;
-  for (const step of steps) {
-    const next = parent.children.get(step) ?? directoryNode();
-    if (!('children' in next)) throw inconsistent(path, 'lies below a file');
-    parent.children.set(step, next);
-    parent = next;
-  }
-  if (!parent.children.has(name)) parent.children.set(name, node);
+  const [directory, name] = splitPath(path);
+  const { children } = directoryAt(directories, directory, path);
+  if (!isFileName(name) || path.startsWith('/')) throw inconsistent(path, 'is no path');
+  if (!children.has(name)) children.set(name, node);
   else if (!yields) throw inconsistent(path, 'is made twice');
+}
+
+/** @param below the path that needs the directory, for the error */
+function directoryAt(directories: Directories, path: string, below: string): DirectoryNode {
+  const known = directories.get(path);
+  if (known) return known;
+  const [directory, name] = splitPath(path);
+  const { children } = directoryAt(directories, directory, below);
+  if (!isFileName(name)) throw inconsistent(below, 'is no path');
+  const node = children.get(name) ?? directoryNode();
+  if (!('children' in node)) throw inconsistent(below, 'lies below a file');
+  children.set(name, node);
+  directories.set(path, node);
+  return node;
+}
+
+/** What is before the last slash, and behind it. */
+function splitPath(path: string): readonly [directory: string, name: string] {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? ['', path] : [path.slice(0, slash), path.slice(slash + 1)];
 }
 
 function isFileName(name: string): boolean {
