@@ -1,8 +1,8 @@
 import type { Kernel } from '../kernel/kernel.js';
-import { hex, inconsistent, listEntries } from '../kernel/lists.js';
+import { inconsistent, listEntries } from '../kernel/lists.js';
 import { cpusIn, perCpuAddress } from '../kernel/percpu.js';
 import type { StructView } from '../kernel/struct-view.js';
-import { xarrayEntries } from '../kernel/xarray.js';
+import { partitionsOf, type Disk, type Part } from './block-partitions.js';
 import { deviceNumber } from './files.js';
 import type { DeviceNumber } from './guest.js';
 import { ticksPerSecond } from './time.js';
@@ -33,41 +33,32 @@ export interface BlockDevice {
   readonly weightedMilliseconds: bigint;
 }
 
-type Block = StructView<'block_device'>;
-
 /** KNODE_DEAD, `lib/klist.c`: an entry that is about to go. */
 const KNODE_DEAD = 1n;
-/** GENHD_FL_HIDDEN before it was an enumerator (5.17). */
-const hiddenBefore = 0x400;
 /** The order of the groups in struct disk_stats: enum stat_group. */
 const groups = ['read', 'write', 'discard', 'flush'] as const;
 const nsPerMs = 1_000_000n;
 const maxName = 32;
 
 /**
- * @throws OuaError `KERNEL_UNSUPPORTED` of a kernel that keeps partitions outside of `struct block_device` (up to 5.10)
+ * The disks in the order of the class of block devices, each before its partitions.
+ * @throws OuaError `GUEST_INCONSISTENT` when one does not lead back to where it was found, `KERNEL_UNSUPPORTED`
  */
 export function readBlockDevices(kernel: Kernel): BlockDevice[] {
   const hz = BigInt(ticksPerSecond(kernel));
   const devices: BlockDevice[] = [];
   const disks = new Set<bigint>();
+  const way = partitionsOf(kernel);
   for (const device of blockClassDevices(kernel)) {
-    const address = device - BigInt(kernel.offset('block_device', 'bd_device'));
-    disks.add(kernel.view('block_device', address).pointer('bd_disk'));
+    const disk = way.diskOf(kernel, device);
+    if (disk !== undefined) disks.add(disk);
   }
   for (const address of disks) {
     const disk = kernel.view('gendisk', address);
-    const hidden = disk.uint('flags') & (kernel.enumerator('GENHD_FL_HIDDEN') ?? hiddenBefore);
-    const parts = [
-      ...xarrayEntries(kernel, disk.at('part_tbl'), `partitions of ${disk.text('disk_name')}`),
-    ].map(({ entry }) => kernel.view('block_device', entry));
-    const whole = parts.find((part) => partitionOf(part) === 0);
-    const listed = !hidden && whole !== undefined && whole.u64('bd_nr_sectors') > 0n;
-    for (const part of parts) {
-      if (part.pointer('bd_disk') !== address)
-        throw inconsistent(`the partition at ${hex(part.address)} is of another disk`);
-      devices.push(describe(kernel, part, disk, listed, hz));
-    }
+    const parts = way.parts(kernel, disk);
+    const whole = parts.find(({ number }) => number === 0);
+    const listed = whole !== undefined && whole.sectors > 0n && !way.unlisted(kernel, disk);
+    for (const part of parts) devices.push(describe(kernel, part, disk, listed, hz));
   }
   return devices;
 }
@@ -94,22 +85,12 @@ function classSubsystem(kernel: Kernel, address: bigint): StructView<'subsys_pri
   throw inconsistent('the class of block devices is not among the device classes');
 }
 
-function partitionOf(part: Block): number {
-  return part.uint('bd_partno') & 0xff;
-}
-
-function describe(
-  kernel: Kernel,
-  part: Block,
-  disk: StructView<'gendisk'>,
-  listed: boolean,
-  hz: bigint,
-): BlockDevice {
-  const partition = partitionOf(part);
+function describe(kernel: Kernel, part: Part, disk: Disk, listed: boolean, hz: bigint): BlockDevice {
+  const partition = part.number;
   const diskName = disk.text('disk_name').slice(0, maxName);
   const infix = /\d$/.test(diskName) ? 'p' : '';
   const stats = cpusIn(kernel, '__cpu_possible_mask').map((cpu) =>
-    kernel.view('disk_stats', perCpuAddress(kernel, part.pointer('bd_stats'), cpu)),
+    kernel.view('disk_stats', perCpuAddress(kernel, part.stats, cpu)),
   );
   const sum = (field: 'nsecs' | 'sectors' | 'ios' | 'merges', group: number) =>
     stats.reduce((total, stat) => total + stat.raw(field).readBigUInt64LE(group * 8), 0n);
@@ -121,10 +102,10 @@ function describe(
   });
   const multiQueue = kernel.view('request_queue', disk.pointer('queue')).pointer('mq_ops') !== 0n;
   return {
-    device: deviceNumber(part.uint('bd_dev')),
+    device: deviceNumber(part.device),
     name: partition === 0 ? diskName : `${diskName}${infix}${partition}`,
     partition,
-    sectors: part.u64('bd_nr_sectors'),
+    sectors: part.sectors,
     listed,
     counts: { read: counts(0), write: counts(1), discard: counts(2), flush: counts(3) },
     inFlight: multiQueue ? undefined : inFlight(stats),

@@ -69,8 +69,23 @@ export const deviceFields = {
     disk_name: optional('disk_name'),
     flags: optional('flags'),
     queue: optional('queue'),
-    // struct disk_part_tbl and hd_struct → xarray of struct block_device (5.12)
+    // a table of pointers → an xarray (5.12)
+    part_table: optional({ path: 'part_tbl', size: 8 }),
     part_tbl: optional({ path: 'part_tbl', size: 16 }),
+    // the struct hd_struct of the whole disk; a pointer to a struct block_device since 5.11
+    part0: optional('part0'),
+    minors: optional('minors'),
+  },
+  disk_part_tbl: { len: optional('len'), part: optional('part') },
+  // became part of struct block_device (5.11)
+  hd_struct: {
+    device: optional('__dev'),
+    parent: optional('__dev.parent'),
+    devt: optional('__dev.devt'),
+    partno: optional('partno'),
+    nr_sects: optional('nr_sects'),
+    // a struct of its own in kernels for one CPU
+    dkstats: optional({ path: 'dkstats', size: 8 }),
   },
   request_queue: { mq_ops: optional('mq_ops') },
   block_device: {

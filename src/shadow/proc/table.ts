@@ -65,7 +65,7 @@ const system: readonly ProcRow[] = [
   ifKnown(file('devices', 'fs/proc/devices.c', renderDevices)),
   ifKnown(
     file('diskstats', 'block/genhd.c', renderDiskStats, {
-      missing: 'requests in flight of multi-queue devices: 0; not there on kernels before 5.11',
+      missing: 'requests in flight of multi-queue devices: 0',
     }),
   ),
   ifKnown(
@@ -75,9 +75,7 @@ const system: readonly ProcRow[] = [
   ),
   ifKnown(file('locks', 'fs/locks.c', renderLocks, { missing: 'leases, and who waits for a lock' })),
   ifKnown(file('misc', 'drivers/char/misc.c', renderMisc)),
-  ifKnown(
-    file('partitions', 'block/genhd.c', renderPartitions, { note: 'not there on kernels before 5.11' }),
-  ),
+  ifKnown(file('partitions', 'block/genhd.c', renderPartitions)),
   ifKnown(file('softirqs', 'fs/proc/softirqs.c', renderSoftIrqs)),
   ifKnown(file('stat', 'fs/proc/stat.c', renderAccounting)),
   ifKnown(file('swaps', 'mm/swapfile.c', renderSwaps)),
