@@ -1,6 +1,6 @@
 import type { Kernel } from '../kernel/kernel.js';
 import { cpusIn, perCpuAddress } from '../kernel/percpu.js';
-import { interruptsOfCpu } from './interrupts.js';
+import { ownInterrupts } from './interrupts.js';
 import { idleTimes, readClock } from './time.js';
 
 /** What one CPU did, in nanoseconds: the columns of `/proc/stat`. */
@@ -51,9 +51,9 @@ export function readCpuAccounting(kernel: Kernel): CpuAccounting {
   return {
     total: columns.map((_, column) => times.reduce((sum, [, row]) => sum + (row[column] ?? 0n), 0n)),
     online: times.filter(([cpu]) => online.has(cpu)),
-    interrupts: possible.reduce(
-      (sum, cpu, index) => sum + (stats[index]?.u64('irqs_sum') ?? 0n) + interruptsOfCpu(kernel, cpu),
-      BigInt(kernel.u32(kernel.symbol('irq_err_count'))),
+    interrupts: stats.reduce(
+      (sum, stat) => sum + stat.u64('irqs_sum'),
+      ownInterrupts(kernel).sum(kernel, possible),
     ),
     contextSwitches: queues.reduce((sum, queue) => sum + queue.u64('nr_switches'), 0n),
     bootTime: clock.bootedAt / nsPerSecond,

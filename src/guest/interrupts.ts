@@ -2,8 +2,11 @@ import type { Kernel } from '../kernel/kernel.js';
 import { hex, inconsistent } from '../kernel/lists.js';
 import { mapleEntries } from '../kernel/maple-tree.js';
 import { cpusIn, perCpuAddress } from '../kernel/percpu.js';
+import type { ArchitectureName } from '../kernel/paging.js';
 import type { StructView } from '../kernel/struct-view.js';
 import { xarrayEntries } from '../kernel/xarray.js';
+import { aarch64Interrupts } from './interrupts-aarch64.js';
+import { x86Interrupts } from './interrupts-x86.js';
 
 /** One line of `/proc/interrupts` that has a number. */
 export interface Interrupt {
@@ -15,9 +18,13 @@ export interface Interrupt {
   readonly shown: boolean;
   /** Of the chip; `-` for one without a name, `None` without a chip. */
   readonly chip: string;
+  /** Whether the chip's driver prints that itself, in no column. */
+  readonly ownText: boolean;
   /** The chip's own number, undefined outside of any domain. */
   readonly hardwareNumber: bigint | undefined;
-  /** How it is triggered, e.g. `edge`; empty when the kernel has no name for it. */
+  /** Where the architecture shows it (CONFIG_GENERIC_IRQ_SHOW_LEVEL): `Level` or `Edge`. */
+  readonly trigger: 'Level' | 'Edge' | undefined;
+  /** How it is handled, e.g. `edge`; empty when the kernel has no name for it. */
   readonly flow: string;
   /** Who handles it. */
   readonly actions: readonly string[];
@@ -26,8 +33,18 @@ export interface Interrupt {
 /** A line with a name: the architecture's own. `counts` has one number for those that are not counted by CPU. */
 export interface NamedInterrupt {
   readonly name: string;
-  readonly counts: readonly number[];
+  readonly counts: readonly (number | bigint)[];
   readonly description: string;
+  /** Spaces before the description. */
+  readonly gap: number;
+}
+
+/** What an architecture counts besides the interrupts with numbers. */
+export interface OwnInterrupts {
+  /** The lines behind those with numbers, of the CPUs that are online: arch_show_interrupts(). */
+  readonly lines: (kernel: Kernel, online: readonly number[]) => NamedInterrupt[];
+  /** What `/proc/stat` adds to the sum of all interrupts: arch_irq_stat_cpu() of these CPUs and arch_irq_stat(). */
+  readonly sum: (kernel: Kernel, cpus: readonly number[]) => bigint;
 }
 
 /** What `/proc/interrupts` and the `intr` line of `/proc/stat` show. */
@@ -35,6 +52,9 @@ export interface Interrupts {
   readonly online: readonly number[];
   /** How many numbers there are: nr_irqs. */
   readonly limit: number;
+  /** Columns of the numbers; of the chips' names, where they are as wide as the widest (seen in 7.2): irq_proc_constraints. */
+  readonly numberWidth: number;
+  readonly chipWidth: number | undefined;
   /** Those that are set up, by number. */
   readonly numbered: readonly Interrupt[];
   readonly named: readonly NamedInterrupt[];
@@ -47,10 +67,21 @@ const maxActions = 256;
 const maxName = 256;
 /** IRQ_HIDDEN, `include/linux/irq.h`. */
 const IRQ_HIDDEN = 1 << 20;
+/** IRQD_LEVEL, `include/linux/irq.h`. */
+const IRQD_LEVEL = 1 << 13;
+const mostDigits = 10;
 
-/**
- * @throws OuaError `KERNEL_UNSUPPORTED` when a chip prints its name itself: what it prints is not known
- */
+const architectures: Readonly<Record<ArchitectureName, OwnInterrupts & { readonly showsTrigger: boolean }>> =
+  {
+    'x86-64': { ...x86Interrupts, showsTrigger: false },
+    aarch64: { ...aarch64Interrupts, showsTrigger: true },
+  };
+
+/** What the guest's architecture counts itself. */
+export function ownInterrupts(kernel: Kernel): OwnInterrupts {
+  return architectures[kernel.location.architecture.name];
+}
+
 export function readInterrupts(kernel: Kernel): Interrupts {
   const online = cpusIn(kernel, '__cpu_online_mask');
   const possible = cpusIn(kernel, '__cpu_possible_mask');
@@ -63,7 +94,22 @@ export function readInterrupts(kernel: Kernel): Interrupts {
       throw inconsistent(`the interrupt at ${hex(address)} is not number ${number}`);
     numbered.push(describe(kernel, descriptor, number, online, possible));
   }
-  return { online, limit, numbered, named: namedInterrupts(kernel, online) };
+  const named = ownInterrupts(kernel).lines(kernel, online);
+  return { online, limit, ...widths(kernel, limit), numbered, named };
+}
+
+function widths(kernel: Kernel, limit: number): Pick<Interrupts, 'numberWidth' | 'chipWidth'> {
+  const constraints = kernel.find('irq_proc_constraints');
+  if (constraints === undefined) {
+    let numberWidth = 3;
+    for (let power = 1000; numberWidth < mostDigits && power <= limit; power *= 10) numberWidth++;
+    return { numberWidth, chipWidth: undefined };
+  }
+  const known = kernel.view('irq_proc_constraints', constraints);
+  const [numberWidth, chipWidth] = [known.uint('num_prec'), known.uint('chip_width')];
+  if (numberWidth > mostDigits || chipWidth > maxName)
+    throw inconsistent(`/proc/interrupts would have columns of ${numberWidth} and ${chipWidth}`);
+  return { numberWidth, chipWidth };
 }
 
 /** A radix tree, which is an xarray; a maple tree since 6.5. */
@@ -89,26 +135,43 @@ function describe(
   const counts = online.map(count);
   const action = descriptor.pointer('action');
   const handled = action !== 0n && action !== kernel.find('chained_action');
-  const shown = (descriptor.uint('status') & IRQ_HIDDEN) === 0 && (handled || counts.some((n) => n > 0));
+  // Since its columns are constrained, what has no handler is not shown (irq_proc_update_valid).
+  const counted = kernel.find('irq_proc_constraints') === undefined && counts.some((n) => n > 0);
+  const shown = (descriptor.uint('status') & IRQ_HIDDEN) === 0 && (handled || counted);
   const name = descriptor.pointer('name');
   return {
     number,
     counts,
     total: possible.reduce((sum, cpu) => sum + BigInt(count(cpu)), 0n),
     shown,
-    chip: shown ? chipName(kernel, descriptor.pointer('chip')) : '',
+    ...(shown ? chipName(kernel, descriptor) : { chip: '', ownText: false }),
     hardwareNumber: descriptor.pointer('domain') === 0n ? undefined : descriptor.u64('hwirq'),
+    trigger: architectures[kernel.location.architecture.name].showsTrigger
+      ? triggerOf(descriptor)
+      : undefined,
     flow: name === 0n ? '' : kernel.text(name, maxName),
     actions: shown ? actionNames(kernel, action) : [],
   };
 }
 
-function chipName(kernel: Kernel, address: bigint): string {
-  if (address === 0n) return 'None';
+const triggerOf = (descriptor: Descriptor) => (descriptor.uint('state') & IRQD_LEVEL ? 'Level' : 'Edge');
+
+function chipName(kernel: Kernel, descriptor: Descriptor): Pick<Interrupt, 'chip' | 'ownText'> {
+  const address = descriptor.pointer('chip');
+  if (address === 0n) return { chip: 'None', ownText: false };
   const chip = kernel.view('irq_chip', address);
-  // What a driver's own function prints is not known: the name is what most of them begin with.
+  const print = chip.pointer('irq_print_chip');
+  if (print !== 0n && print === kernel.find('gic_irq_print_chip'))
+    return { chip: `GIC-${gicNumber(kernel, descriptor)}`, ownText: true };
+  // What another driver's own function prints is not known: the name is what most of them begin with.
   const name = chip.pointer('name');
-  return name === 0n ? '-' : kernel.text(name, maxName);
+  return { chip: name === 0n ? '-' : kernel.text(name, maxName), ownText: false };
+}
+
+/** Which of the GICs it is: gic_irq_print_chip(), `drivers/irqchip/irq-gic.c`. */
+function gicNumber(kernel: Kernel, descriptor: Descriptor): bigint {
+  const distance = descriptor.pointer('chip_data') - kernel.symbol('gic_data');
+  return distance / BigInt(kernel.layout('gic_chip_data').size);
 }
 
 function actionNames(kernel: Kernel, first: bigint): string[] {
@@ -123,109 +186,3 @@ function actionNames(kernel: Kernel, first: bigint): string[] {
   }
   return names;
 }
-
-type Counter = Parameters<StructView<'irq_cpustat'>['has']>[0];
-
-/** Vectors of hypervisors, `arch/x86/include/asm/irq_vectors.h`: shown when they are in use. */
-const hypervisorCallback = 0xf3;
-const reenlightenment = 0xee;
-const hypervisorTimer = 0xed;
-const postedMessage = 0xeb;
-
-/** The lines behind the numbers, in their order: arch_show_interrupts(), `arch/x86/kernel/irq.c`. */
-const ownCounters: readonly (readonly [
-  name: string,
-  counter: Counter | 'mce_exception_count' | 'mce_poll_count',
-  description: string,
-  vector?: number,
-])[] = [
-  ['NMI', '__nmi_count', 'Non-maskable interrupts'],
-  ['LOC', 'apic_timer_irqs', 'Local timer interrupts'],
-  ['SPU', 'irq_spurious_count', 'Spurious interrupts'],
-  ['PMI', 'apic_perf_irqs', 'Performance monitoring interrupts'],
-  ['IWI', 'apic_irq_work_irqs', 'IRQ work interrupts'],
-  ['RTR', 'icr_read_retry_count', 'APIC ICR read retries'],
-  ['RES', 'irq_resched_count', 'Rescheduling interrupts'],
-  ['CAL', 'irq_call_count', 'Function call interrupts'],
-  ['TLB', 'irq_tlb_count', 'TLB shootdowns'],
-  ['TRM', 'irq_thermal_count', 'Thermal event interrupts'],
-  ['THR', 'irq_threshold_count', 'Threshold APIC interrupts'],
-  ['DFR', 'irq_deferred_error_count', 'Deferred Error APIC interrupts'],
-  ['MCE', 'mce_exception_count', 'Machine check exceptions'],
-  ['MCP', 'mce_poll_count', 'Machine check polls'],
-  ['HYP', 'irq_hv_callback_count', 'Hypervisor callback interrupts', hypervisorCallback],
-  ['HRE', 'irq_hv_reenlightenment_count', 'Hyper-V reenlightenment interrupts', reenlightenment],
-  ['HVS', 'hyperv_stimer0_count', 'Hyper-V stimer0 interrupts', hypervisorTimer],
-];
-const behindErrors: typeof ownCounters = [
-  ['PIN', 'kvm_posted_intr_ipis', 'Posted-interrupt notification event'],
-  ['NPI', 'kvm_posted_intr_nested_ipis', 'Nested posted-interrupt event'],
-  ['PIW', 'kvm_posted_intr_wakeup_ipis', 'Posted-interrupt wakeup event'],
-  ['PMN', 'posted_msi_notification_count', 'Posted MSI notification event', postedMessage],
-];
-
-function namedInterrupts(kernel: Kernel, online: readonly number[]): NamedInterrupt[] {
-  const stats = online.map((cpu) =>
-    kernel.view('irq_cpustat', perCpuAddress(kernel, kernel.symbol('irq_stat'), cpu)),
-  );
-  const lines = (table: typeof ownCounters) =>
-    table.flatMap(([name, counter, description, vector]): NamedInterrupt[] => {
-      if (vector !== undefined && !isSystemVector(kernel, vector)) return [];
-      if (counter === 'mce_exception_count' || counter === 'mce_poll_count') {
-        const variable = kernel.find(counter);
-        if (variable === undefined) return [];
-        const counts = online.map((cpu) => kernel.u32(perCpuAddress(kernel, variable, cpu)));
-        return [{ name, counts, description }];
-      }
-      if (!kernel.has('irq_cpustat', counter)) return [];
-      const counts = stats.map((stat) => stat.uint(counter));
-      // Function calls count the TLB shootdowns, too, and are shown without them.
-      return [{ name, counts, description }];
-    });
-  const single = (name: string, symbol: string): NamedInterrupt[] => {
-    const variable = kernel.find(symbol);
-    return variable === undefined ? [] : [{ name, counts: [kernel.u32(variable)], description: '' }];
-  };
-  return [
-    ...lines(ownCounters),
-    ...single('ERR', 'irq_err_count'),
-    ...single('MIS', 'irq_mis_count'),
-    ...lines(behindErrors),
-  ];
-}
-
-function isSystemVector(kernel: Kernel, vector: number): boolean {
-  const bitmap = kernel.find('system_vectors');
-  return (
-    bitmap !== undefined &&
-    ((kernel.read(bitmap + BigInt(vector >>> 3), 1)[0] ?? 0) >>> (vector & 7)) % 2 === 1
-  );
-}
-
-/** arch_irq_stat_cpu(): what `/proc/stat` adds for each CPU to the interrupts with numbers. */
-export function interruptsOfCpu(kernel: Kernel, cpu: number): bigint {
-  const stat = kernel.view('irq_cpustat', perCpuAddress(kernel, kernel.symbol('irq_stat'), cpu));
-  let sum = 0n;
-  for (const counter of summed) if (stat.has(counter)) sum += BigInt(stat.uint(counter));
-  for (const symbol of ['mce_exception_count', 'mce_poll_count']) {
-    const variable = kernel.find(symbol);
-    if (variable !== undefined) sum += BigInt(kernel.u32(perCpuAddress(kernel, variable, cpu)));
-  }
-  return sum;
-}
-
-const summed: readonly Counter[] = [
-  '__nmi_count',
-  'apic_timer_irqs',
-  'irq_spurious_count',
-  'apic_perf_irqs',
-  'apic_irq_work_irqs',
-  'icr_read_retry_count',
-  'irq_resched_count',
-  'irq_call_count',
-  'irq_thermal_count',
-  'irq_threshold_count',
-  'irq_hv_callback_count',
-  'irq_hv_reenlightenment_count',
-  'hyperv_stimer0_count',
-];

@@ -20,7 +20,13 @@ export const deviceFields = {
     hwirq: optional('irq_data.hwirq'),
     chip: optional('irq_data.chip'),
     domain: optional('irq_data.domain'),
+    chip_data: optional('irq_data.chip_data'),
+    state: optional('irq_common_data.state_use_accessors'),
   },
+  irq_proc_constraints: { num_prec: optional('num_prec'), chip_width: optional('chip_width') },
+  irq_stat_info: { symbol: optional('symbol'), text: optional('text') },
+  // of GICv2: another driver's struct of this name has no such member
+  gic_chip_data: { cpu_base: optional('cpu_base') },
   irq_chip: { name: optional('name'), irq_print_chip: optional('irq_print_chip') },
   irqaction: { name: optional('name'), next: optional('next') },
 
@@ -49,6 +55,8 @@ export const deviceFields = {
     virt_bits: optional('x86_virt_bits'),
     power: optional('x86_power'),
   },
+
+  cpuinfo_arm64: { midr: optional('reg_midr') },
 
   char_device_struct: { next: optional('next'), major: optional('major'), name: optional('name') },
   blk_major_name: { next: optional('next'), major: optional('major'), name: optional('name') },

@@ -521,6 +521,12 @@ export const anonymousFields = {
     members: ['apic_timer_irqs', 'irq_resched_count'],
     fields: irqCounters,
   },
+  /** What it became (seen in 7.2): an array, indexed by enum irq_stat_counts. */
+  irq_counts: {
+    names: [],
+    members: ['counts', 'kvm_cpu_l1tf_flush_l1d'],
+    fields: { counts: optional('counts') },
+  },
   /** The type of tk_core; struct tk_data since 6.13. */
   tk_data: { names: ['tk_data'], members: ['seq', 'timekeeper'], fields: { timekeeper: at('timekeeper') } },
 } as const satisfies Record<
@@ -559,6 +565,9 @@ export const enumerators = [
   'CPUTIME_GUEST',
   'CPUTIME_GUEST_NICE',
   'GENHD_FL_HIDDEN',
+  'IRQ_COUNT_MAX',
+  'NR_IPI',
+  'MAX_IPI',
   'NR_VM_ZONE_STAT_ITEMS',
   'NR_VM_NUMA_EVENT_ITEMS',
   'NR_VM_NODE_STAT_ITEMS',

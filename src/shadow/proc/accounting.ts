@@ -1,4 +1,5 @@
 import type { Guest } from '../../guest/guest.js';
+import type { Interrupt } from '../../guest/interrupts.js';
 import { lines, ticks } from './text.js';
 
 /** `/proc/stat` (`show_stat`, fs/proc/stat.c). */
@@ -35,29 +36,38 @@ export function renderSoftIrqs(guest: Guest): string {
   ]);
 }
 
-/** `/proc/interrupts` (`show_interrupts`, kernel/irq/proc.c; `arch_show_interrupts`, arch/x86/kernel/irq.c). */
+/** `/proc/interrupts` (`show_interrupts` or `irq_seq_show`, kernel/irq/proc.c; `arch_show_interrupts`). */
 export function renderInterrupts(guest: Guest): string {
-  const { online, limit, numbered, named } = guest.interrupts();
-  let width = 3;
-  for (let power = 1000; width < 10 && power <= limit; power *= 10) width++;
-  const columns = (counts: readonly number[]) =>
-    counts.map((count) => `${String(count).padStart(10)} `).join('');
+  const { online, numberWidth: width, chipWidth, numbered, named } = guest.interrupts();
+  const columns = (counts: readonly (number | bigint)[]) =>
+    counts.map((count) => String(count).padStart(10)).join(' ');
+  const chipColumn = ({ chip, ownText }: Interrupt) => {
+    if (chipWidth !== undefined) return `  ${ownText ? chip : chip.padEnd(chipWidth)}`;
+    return ` ${ownText ? chip : ` ${chip.padStart(8)}`}`;
+  };
+  // Where it has no number, the newer function prints a space too many.
+  const hardwareColumn = ({ hardwareNumber }: Interrupt) =>
+    hardwareNumber === undefined
+      ? ' '.repeat(chipWidth === undefined ? width : width + 1)
+      : String(hardwareNumber).padStart(width);
   return lines([
     ' '.repeat(width + 8) + online.map((cpu) => `CPU${String(cpu).padEnd(8)}`).join(''),
     ...numbered
       .filter(({ shown }) => shown)
       .map(
-        ({ number, counts, chip, hardwareNumber, flow, actions }) =>
-          `${String(number).padStart(width)}: ${columns(counts)} ${chip.padStart(8)} ` +
-          String(hardwareNumber ?? '').padStart(width) +
-          (flow ? `-${flow.padEnd(8)}` : '') +
-          (actions.length ? `  ${actions.join(', ')}` : ''),
+        (interrupt) =>
+          `${String(interrupt.number).padStart(width)}: ${columns(interrupt.counts)}${chipColumn(interrupt)} ` +
+          hardwareColumn(interrupt) +
+          (interrupt.trigger ? ` ${interrupt.trigger.padEnd(8)}` : '') +
+          (interrupt.flow ? `-${interrupt.flow.padEnd(8)}` : '') +
+          (interrupt.actions.length ? `  ${interrupt.actions.join(', ')}` : ''),
       ),
-    ...named.map(({ name, counts, description }) =>
-      description
-        ? `${name.padStart(width)}: ${columns(counts)}  ${description}`
-        : `${name.padStart(width)}: ${String(counts[0]).padStart(10)}`,
-    ),
+    ...named.map(({ name, counts, description, gap }) => {
+      const head = `${name.padStart(width)}:`;
+      // A name that is wider than the numbers takes the space.
+      const space = name.length > width ? '' : ' ';
+      return `${head}${space}${columns(counts)}${description && ' '.repeat(gap) + description}`;
+    }),
   ]);
 }
 

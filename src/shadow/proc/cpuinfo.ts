@@ -1,13 +1,21 @@
-import type { CpuInfo } from '../../guest/cpu-info.js';
+import type { Aarch64CpuInfo } from '../../guest/cpu-info-aarch64.js';
+import type { X86CpuInfo } from '../../guest/cpu-info-x86.js';
 import type { Guest } from '../../guest/guest.js';
 import { lines } from './text.js';
 
-/** `/proc/cpuinfo` (`show_cpuinfo`, arch/x86/kernel/cpu/proc.c): each processor, and an empty line behind it. */
+/**
+ * `/proc/cpuinfo` (`show_cpuinfo`, arch/x86/kernel/cpu/proc.c; `c_show`, arch/arm64/kernel/cpuinfo.c): each processor, and
+ * an empty line behind it.
+ */
 export function renderCpuInfo(guest: Guest): string {
-  return lines(guest.cpuInfo().flatMap((cpu) => [...processor(cpu), '']));
+  return lines(
+    guest
+      .cpuInfo()
+      .flatMap((cpu) => [...(cpu.architecture === 'x86-64' ? x86Lines(cpu) : aarch64Lines(cpu)), '']),
+  );
 }
 
-function processor(cpu: CpuInfo): string[] {
+function x86Lines(cpu: X86CpuInfo): string[] {
   const fraction = (value: number) => String(value % 1000).padStart(3, '0');
   return [
     `processor\t: ${cpu.processor}`,
@@ -32,7 +40,7 @@ function processor(cpu: CpuInfo): string[] {
     `flags\t\t:${words(cpu.flags)}`,
     ...(cpu.vmxFlags ? [`vmx flags\t:${words(cpu.vmxFlags)}`] : []),
     `bugs\t\t:${words(cpu.bugs)}`,
-    `bogomips\t: ${cpu.bogoMips / 100n}.${String(cpu.bogoMips % 100n).padStart(2, '0')}`,
+    `bogomips\t: ${inHundredths(cpu.bogoMips)}`,
     ...(cpu.tlbSize > 0 ? [`TLB size\t: ${cpu.tlbSize} 4K pages`] : []),
     `clflush size\t: ${cpu.clflushSize}`,
     `cache_alignment\t: ${cpu.cacheAlignment}`,
@@ -41,4 +49,19 @@ function processor(cpu: CpuInfo): string[] {
   ];
 }
 
+function aarch64Lines(cpu: Aarch64CpuInfo): string[] {
+  const hex = (value: number, digits: number) => `0x${value.toString(16).padStart(digits, '0')}`;
+  return [
+    `processor\t: ${cpu.processor}`,
+    `BogoMIPS\t: ${inHundredths(cpu.bogoMips)}`,
+    `Features\t:${words(cpu.features)}`,
+    `CPU implementer\t: ${hex(cpu.implementer, 2)}`,
+    'CPU architecture: 8',
+    `CPU variant\t: ${hex(cpu.variant, 1)}`,
+    `CPU part\t: ${hex(cpu.part, 3)}`,
+    `CPU revision\t: ${cpu.revision}`,
+  ];
+}
+
+const inHundredths = (value: bigint) => `${value / 100n}.${String(value % 100n).padStart(2, '0')}`;
 const words = (names: readonly string[]) => names.map((name) => ` ${name}`).join('');

@@ -70,7 +70,7 @@ const system: readonly ProcRow[] = [
   ),
   ifKnown(
     file('interrupts', 'fs/proc/interrupts.c', renderInterrupts, {
-      missing: 'what a chip prints of itself besides its name',
+      missing: 'what a chip prints of itself besides its name, but for the GIC',
     }),
   ),
   ifKnown(file('locks', 'fs/locks.c', renderLocks, { missing: 'leases, and who waits for a lock' })),

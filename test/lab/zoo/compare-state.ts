@@ -1,4 +1,7 @@
 import type { Guest } from '../../../src/guest/guest.js';
+import { renderAccounting, renderInterrupts } from '../../../src/shadow/proc/accounting.js';
+import { renderCpuInfo } from '../../../src/shadow/proc/cpuinfo.js';
+import { renderDevices, renderDiskStats, renderPartitions } from '../../../src/shadow/proc/devices.js';
 import { renderMountInfo } from '../../../src/shadow/proc/kernel.js';
 import { renderArp, renderInet6Addresses, renderRoutes } from '../../../src/shadow/proc/network.js';
 import { renderFdInfo, renderStat } from '../../../src/shadow/proc/process.js';
@@ -138,6 +141,42 @@ export const stateChecks = {
     yield* unequalFiles(inside, ours, 100);
     for (const [path, text] of ours)
       if (text !== '' && !inside.has(path)) yield `the guest has no ${path} (${JSON.stringify(text)})`;
+  },
+
+  async *system(guest: Guest, zoo: ZooGuest) {
+    // Counts that only grow keep their place in the line.
+    const places = (text: string) => text.replace(/ *\d+/g, (number) => '#'.repeat(number.length));
+    const counted = (text: string) =>
+      text.replace(/^( *[\w]+:)((?: *\d+)+)/gm, (_, name: string, counts: string) => name + places(counts));
+    const numbers = (text: string) => text.replace(/(?<![\w])\d+/g, '#');
+    const files = {
+      cpuinfo: [renderCpuInfo(guest), (text: string) => text],
+      partitions: [renderPartitions(guest), (text: string) => text],
+      devices: [renderDevices(guest), (text: string) => text],
+      interrupts: [renderInterrupts(guest), counted],
+      diskstats: [renderDiskStats(guest), numbers],
+      stat: [renderAccounting(guest), numbers],
+    } as const;
+    for (const [name, [ours, same]] of Object.entries(files)) {
+      const inside = (await zoo.inside(`proc-${name}`)).trimEnd();
+      if (same(inside) !== same(ours.trimEnd()))
+        yield `${name} is ${JSON.stringify(inside)}, not ${JSON.stringify(ours)}`;
+    }
+  },
+
+  /** All interrupts are those with numbers and the architecture's own, unless these have numbers as on aarch64. */
+  async *interrupts(guest: Guest, zoo: ZooGuest) {
+    await Promise.resolve();
+    const { numbered, named } = guest.interrupts();
+    const rest = numbered.reduce((left, { total }) => left - total, guest.cpuAccounting().interrupts);
+    const sum = (names: RegExp) =>
+      named
+        .filter(({ name }) => names.test(name))
+        .flatMap(({ counts }) => counts)
+        .reduce<bigint>((total, count) => total + BigInt(count), 0n);
+    const own = zoo.kernel.architecture === 'arm64' ? 0n : sum(/^(?!TLB|MIS)/);
+    // TLB shootdowns are function calls, too: older kernels do not add them once more.
+    if (rest !== own && rest !== own + sum(/^TLB/)) yield `the CPUs counted ${own} of their own, not ${rest}`;
   },
 
   async *moduleState(guest: Guest, zoo: ZooGuest) {
