@@ -56,7 +56,7 @@ enum oua_kind {
   OUA_KIND_END
 };
 
-/* Not in directory listings; what is looked up below it is not logged. */
+/* Not in directory listings; what is looked up below it is not logged, but attempts to write are. */
 #define OUA_NODE_HIDDEN 1
 
 #define OUA_TREE_VERSION 1
@@ -114,6 +114,7 @@ int oua_pid_of(const char *name, size_t length);
 struct oua_caller {
   int tgid; /* in the sandbox's pid namespace; 0 when the caller is out of sight */
   int tid;
+  int host_tgid; /* the process in our own; 0 likewise */
   char comm[64]; /* as in `status`: escaped */
 };
 
@@ -156,7 +157,8 @@ void oua_log_free(struct oua_log *log);
 void oua_log_put(struct oua_log *log, enum oua_access access, int host_tid, const char *comm, const char *path);
 /*
  * Moves whole records into `buffer`, oldest first. The buffer begins with a u64, how many were dropped since the
- * last call; then each record: u16 length of the record, u8 access, u8 length of comm, i32 host tid, comm, path.
+ * last call; then each record: u16 length of the record, u8 access, u8 length of comm, i32 host tid (of
+ * OUA_WRITE_REFUSED: its process), comm, path.
  * Returns the bytes used (8 when there was nothing) or -EINVAL when the buffer is smaller than 1024 bytes.
  */
 int64_t oua_log_drain(struct oua_log *log, uint8_t *buffer, int64_t length);

@@ -134,6 +134,7 @@ struct oua_caller oua_caller_of(const struct oua_pids *pids, pid_t host_tid) {
   /* A caller from outside of the sandbox is known by the last number that it has. */
   uint32_t level = atomic_load(&pids->level);
   if (level >= levels) level = levels - 1;
+  caller.host_tgid = groups[0];
   caller.tgid = groups[level];
   caller.tid = threads[level];
   return caller;

@@ -26,13 +26,14 @@ static void append(char *path, const char *name, size_t length) {
 }
 
 /*
- * The path of a node as the log names it; false for what is hidden. A tracee's number says nothing after the
+ * The path of a node as the log names it; false for what is hidden, unless `hidden` is wanted. A tracee's number says nothing after the
  * run, so its directory is `self` for its own threads and `[pid]` for others.
  */
-static bool log_path(const struct oua_proc *proc, struct ref ref, const struct oua_caller *caller, char *path) {
+static bool log_path(const struct oua_proc *proc, struct ref ref, const struct oua_caller *caller, bool hidden,
+                     char *path) {
   uint32_t chain[64], depth = 0, top = ref.tgid ? proc->tree.template : 0;
   for (uint32_t at = ref.node; at != top; at = proc->tree.nodes[at].parent) {
-    if (depth == 64 || at == 0 || (proc->tree.nodes[at].flags & OUA_NODE_HIDDEN)) return false;
+    if (depth == 64 || at == 0 || (!hidden && (proc->tree.nodes[at].flags & OUA_NODE_HIDDEN))) return false;
     chain[depth++] = at;
   }
   path[0] = 0;
@@ -52,9 +53,11 @@ static void record(fuse_req_t request, enum oua_access access, struct ref ref, c
   struct oua_caller caller = oua_caller_of(&proc->pids, tid);
   /* The sandbox's init is the launcher and then our own: not part of the update. */
   if (caller.tgid == 1 && proc->pids.real >= 0) return;
-  if (!log_path(proc, ref, &caller, path)) return;
+  /* An attempt to write counts in /sys, too, and is its process's. */
+  bool write = access == OUA_WRITE_REFUSED;
+  if (!log_path(proc, ref, &caller, write, path)) return;
   if (missing) append(path, missing, strlen(missing));
-  oua_log_put(proc->log, access, tid, caller.comm, path);
+  oua_log_put(proc->log, access, write && caller.host_tgid ? caller.host_tgid : tid, caller.comm, path);
 }
 
 static void do_lookup(fuse_req_t request, fuse_ino_t parent, const char *name) {

@@ -181,6 +181,7 @@ async function attemptPlan(
   const live = policy === 'split' ? new LiveCalls(shadow.root) : undefined;
   const recorder = new Recorder({
     ...{ writer, log, packages: runs, stub: stubPath, onEvent: emit, live, whole, audit },
+    kernelWrites: (pid) => proc.takeRefusedWrites(pid),
   });
   const onLine = (text: string) => emit({ type: 'output', text });
   const timeout = options.timeout ?? defaultTimeout;

@@ -7,7 +7,7 @@ import { initPath } from '../sandbox/sandbox.js';
 import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
-import type { LiveActions, LiveCalls } from './live/live-calls.js';
+import { reachedBy, reachedByWrite, type LiveActions, type LiveCalls } from './live/live-calls.js';
 import type { PackageRun, ScriptExec } from './package-managers/package-manager.js';
 import { RunningScripts, type RunningScript } from './running-scripts.js';
 import type { UpdateLog } from './update-log.js';
@@ -30,6 +30,8 @@ export interface RecorderParts {
   /** Policy `split`: what becomes of programs that may touch the running system. Without it every script is deferred. */
   readonly live?: LiveCalls | undefined;
   readonly whole: WholeScripts;
+  /** Paths of the kernel's files that a process has tried to write to since it was asked about it last. */
+  readonly kernelWrites: (pid: number) => readonly string[];
   /** Where the full event record goes, when one is wanted. */
   readonly audit?: AuditTrail | undefined;
 }
@@ -113,21 +115,34 @@ export class Recorder {
 
   /** Listener for the tracer. A search of PATH attempts an execve in each directory: only what ran counts. */
   onTrace(event: TraceEvent): void {
-    const { audit, live, writer } = this.#parts;
+    const { audit, writer } = this.#parts;
     const script = this.#scriptOf(event);
+    this.#lookForEffects(event);
     this.#running.follow(event, script);
     audit?.onTrace(event, this.#command, script);
     if (event.type === 'exit') for (const each of this.#pending) each.ended ||= each.pid === event.pid;
-    if (event.type === 'call' && event.kind === 'connect') {
-      const reached = live?.reached(event);
-      const running = this.#running.of(event.pid);
-      if (reached !== undefined && running) this.#mustBeWhole(running, reached);
-    }
     if (event.type !== 'exec' || !event.call || text(event.call.absolutePath) === initPath) return;
     const { pid, parent, redirected } = event;
     const { path, argv } = event.call;
     const number = writer.execution({ pid, parent, path, argv, command: this.#command, redirected });
     audit?.onExec(pid, this.#command, number);
+  }
+
+  /** What a script does to the running system by itself cannot be told apart from the rest of it. */
+  #lookForEffects(event: TraceEvent): void {
+    if (!this.#parts.live) return;
+    const running = this.#running.of(event.pid);
+    // Writes are known at once, but events come later: whose process it was is sure when its end is told.
+    const reached =
+      event.type === 'call'
+        ? reachedBy(event)
+        : event.type === 'exit'
+          ? this.#parts
+              .kernelWrites(event.pid)
+              .map(reachedByWrite)
+              .find((each) => each !== undefined)
+          : undefined;
+    if (running && reached !== undefined) this.#mustBeWhole(running, reached);
   }
 
   #scriptOf(event: TraceEvent): RunningScript | undefined {

@@ -91,6 +91,7 @@ async function runTraced(
     hiddenProc: hiddenProcPath,
     ...askedExecs(around),
     connects: around.live,
+    effects: around.live,
     onExec: (stop) => recorder.onExec(stop),
     onEvent: (event) => recorder.onTrace(event),
     audit: around.audit,

@@ -23,7 +23,7 @@ export interface ConfigOptions {
   readonly controllers: ReadonlySet<string>;
   /** Host files that show up in the sandbox, read-only. */
   readonly files: readonly { readonly host: string; readonly at: string }[];
-  /** Host directory that shows up as `/sys`, read-only; undefined: an empty one. */
+  /** Host directory that shows up as `/sys`, of a file system that nothing can be written to; undefined: an empty one. */
   readonly sys: string | undefined;
   /** Host directory for `/dev/shm`; undefined: an empty one. */
   readonly sharedMemory: string | undefined;
@@ -73,10 +73,11 @@ const mounts = [
 
 function sysMount(source: string | undefined): object {
   const at = { destination: '/sys' };
-  const options = [...tmpfs, 'nodev', 'ro'];
+  const options = [...tmpfs, 'nodev'];
   return source === undefined
-    ? { ...at, source: 'tmpfs', type: 'tmpfs', options: [...options, 'mode=555', 'size=4k'] }
-    : { ...at, source, type: 'bind', options: ['bind', ...options] };
+    ? { ...at, source: 'tmpfs', type: 'tmpfs', options: [...options, 'ro', 'mode=555', 'size=4k'] }
+    : // Not read-only: the file system behind it refuses every write, and says who tried.
+      { ...at, source, type: 'bind', options: ['bind', ...options] };
 }
 
 function sharedMemoryMount(source: string | undefined): object {

@@ -1,6 +1,6 @@
 /** The calls of a full event record: what changes files, reaches out by a socket or sends a signal. */
 import type { SyscallName } from './numbers.js';
-import type { Condition, SyscallRow } from './row.js';
+import { told as toldRow, type Condition, type SyscallRow } from './row.js';
 import type { Told } from './told-row.js';
 
 /** `O_WRONLY|O_RDWR|O_CREAT|O_TRUNC`, the same on every architecture here; asm-generic/fcntl.h. */
@@ -16,23 +16,13 @@ const named = `${file}; its path is the one that it was given, found right after
 const socket = 'told when it has succeeded or failed';
 const signalled = 'told when it has succeeded; signal 0 is none';
 
-/** The kernel answers; what was given and what came of it is told. */
 const told = (
   name: SyscallName,
   note: string,
   reads: Told,
   when: readonly Condition[] = [],
-  support: 'full' | 'partial' = 'full',
-): SyscallRow => ({
-  name,
-  feature: 'audit',
-  stop: 'both',
-  when,
-  answer: { by: 'kernel', as: 'told' },
-  support,
-  note,
-  told: reads,
-});
+  feature: 'audit' | 'connect' = 'audit',
+): SyscallRow => toldRow(name, feature, note, reads, when);
 
 const path = (argument: number, directory?: number) => ({
   argument,
@@ -122,18 +112,19 @@ export const auditRows: readonly SyscallRow[] = [
   ...(['setxattrat', 'removexattrat'] as const).map((name) =>
     told(name, named, { kind: 'xattr', paths: [path(1, 0)], follows: true, atFlags: 2, text: 3 }),
   ),
-  { ...told('connect', socket, { kind: 'connect', ...sockaddr }), feature: 'connect' },
+  told('connect', socket, { kind: 'connect', ...sockaddr }, [], 'connect'),
   told('bind', socket, { kind: 'bind', ...sockaddr }),
   // linux/net.h: SYS_BIND and SYS_CONNECT.
   told('socketcall', `${socket}: bind(2)`, { kind: 'bind', ...sockaddr, words: true }, [
     { argument: 0, is: 'equal', value: 2, means: 'call is SYS_BIND' },
   ]),
-  {
-    ...told('socketcall', `${socket}: connect(2)`, { kind: 'connect', ...sockaddr, words: true }, [
-      { argument: 0, is: 'equal', value: 3, means: 'call is SYS_CONNECT' },
-    ]),
-    feature: 'connect',
-  },
+  told(
+    'socketcall',
+    `${socket}: connect(2)`,
+    { kind: 'connect', ...sockaddr, words: true },
+    [{ argument: 0, is: 'equal', value: 3, means: 'call is SYS_CONNECT' }],
+    'connect',
+  ),
   told('kill', signalled, { kind: 'signal', deadly: true, numbers: { target: 0, signal: 1 } }, sent(1)),
   told('tkill', signalled, { kind: 'signal', deadly: true, numbers: { target: 0, signal: 1 } }, sent(1)),
   told('tgkill', signalled, { kind: 'signal', deadly: true, numbers: { target: 0, signal: 2 } }, sent(2)),

@@ -1,4 +1,4 @@
-/** What is told of a call that was made: the events of a full record. */
+/** What is told of a call that was made: the events of a full record, and of what acts on the running system. */
 import type { SyscallName } from './numbers.js';
 import type { SocketAddress } from './sockaddr.js';
 
@@ -64,4 +64,8 @@ export type CallEvent =
   /** `errno`: 0, or why it failed. */
   | (Made & { readonly kind: 'connect' | 'bind'; readonly address: SocketAddress; readonly errno: number })
   /** `target` as kill(2) takes it, in the caller's pid namespace; by pidfd, as the host numbers it. */
-  | (Made & { readonly kind: 'signal'; readonly target: number; readonly signal: number });
+  | (Made & { readonly kind: 'signal'; readonly target: number; readonly signal: number })
+  /** It acts on the running system. `errno`: 0, or why it failed. */
+  | (Made & { readonly kind: 'effect'; readonly errno: number })
+  /** What was sent to a netlink socket: `nlmsg_type` of linux/netlink.h. */
+  | (Made & { readonly kind: 'netlink'; readonly message: number; readonly errno: number });

@@ -95,6 +95,7 @@ export function featuresOf(options: TraceOptions): ReadonlySet<Feature> {
   if (options.hiddenProc) features.add('hiddenProc');
   if (options.audit && options.onEvent) features.add('audit');
   if ((options.audit || options.connects) && options.onEvent) features.add('connect');
+  if (options.effects && options.onEvent) features.add('effects');
   return features;
 }
 

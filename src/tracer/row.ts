@@ -40,6 +40,7 @@ export const features = {
   hiddenProc: 'in runs with `hiddenProc`',
   connect: 'in runs with `connects` or `audit`',
   audit: 'in runs with `audit`',
+  effects: 'in runs with `effects`',
 } as const;
 export type Feature = keyof typeof features;
 
@@ -109,6 +110,20 @@ export const corrected = row('kernel', 'exit');
 export const noted = row('kernel', 'entry');
 /** Held until a handler in JavaScript decides. */
 export const asked = row('handler', 'both');
+
+/** The kernel answers; what was given and what came of it is told. */
+export const told = (
+  name: SyscallName,
+  feature: Feature,
+  note: string,
+  reads: Told,
+  when: readonly Condition[] = [],
+  support: Support = 'full',
+): SyscallRow => ({
+  ...{ name, feature, stop: 'both', when, support, note },
+  answer: { by: 'kernel', as: 'told' },
+  told: reads,
+});
 
 /** The filter answers with an errno. */
 export const refused = (name: SyscallName, errno: number, note: string): SyscallRow => ({

@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:os';
 import { auditRows } from './audit-rows.js';
+import { effectRows } from './effect-rows.js';
 import { guestRows } from './guest-rows.js';
 import { answers, asked, constant, corrected, noted, refused, type Feature, type SyscallRow } from './row.js';
 import { packTold } from './told-row.js';
@@ -75,6 +76,7 @@ export const syscalls: readonly SyscallRow[] = [
   refused('ptrace', EPERM, 'a tracee has a tracer already'),
   refused('io_uring_setup', ENOSYS, 'its calls would pass by the filter'),
   ...auditRows,
+  ...effectRows,
 ];
 
 /** The rows that a run with these wishes needs; the number of each is its place in `packRows` and in the filter. */

@@ -82,10 +82,10 @@ const first = ({ paths }: Given) => ({ path: paths[0] ?? none });
 const pair = ({ paths }: Given) => ({ from: paths[0] ?? none, path: paths[1] ?? none });
 const withMode = (given: Given) => ({ ...first(given), mode: modeOf(given) });
 const opened = (given: Given) => ({ ...first(given), ...openOf(given) });
-const addressed = ({ block, record }: Given) => ({
-  address: decodeAddress(block),
-  errno: Math.max(0, -record.status),
-});
+const failure = ({ record }: Given) => ({ errno: Math.max(0, -record.status) });
+const addressed = (given: Given) => ({ address: decodeAddress(given.block), ...failure(given) });
+/** `nlmsg_type`'s place, linux/netlink.h. */
+const messageType = 4;
 
 const decoders: { readonly [K in CallKind]: (given: Given) => Rest<K> } = {
   'open-write': opened,
@@ -107,6 +107,11 @@ const decoders: { readonly [K in CallKind]: (given: Given) => Rest<K> } = {
   connect: addressed,
   bind: addressed,
   signal: (given) => ({ target: word(given, 'target') | 0, signal: word(given, 'signal') | 0 }),
+  effect: failure,
+  netlink: (given) => ({
+    message: given.block.length >= messageType + 2 ? given.block.readUInt16LE(messageType) : 0,
+    ...failure(given),
+  }),
 };
 
 /** kill(2): signal 0 is none, it only looks. */

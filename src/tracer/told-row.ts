@@ -16,7 +16,9 @@ export type CallKind =
   | 'xattr'
   | 'connect'
   | 'bind'
-  | 'signal';
+  | 'signal'
+  | 'effect'
+  | 'netlink';
 
 /** Numbers that a call is given and that an event shows. */
 export type NumberName = 'mode' | 'uid' | 'gid' | 'flags' | 'device' | 'size' | 'target' | 'signal';

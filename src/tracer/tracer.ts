@@ -115,7 +115,7 @@ export type TraceEvent =
       readonly call: ExecCall;
     }
   | ({ readonly type: 'exit'; readonly pid: number } & Exit)
-  /** Told with `TraceOptions.audit`, and connects with `connects`, too. */
+  /** Told with `TraceOptions.audit`, connects with `connects`, too, and kinds `effect` and `netlink` with `effects`. */
   | CallEvent;
 
 /** What one of the command's standard streams is: a descriptor of ours, or a stream that output is copied to. */
@@ -185,6 +185,8 @@ export interface TraceOptions {
   readonly audit?: boolean;
   /** Whether `onEvent` is told of each connect(2) without the rest of `audit`. Default: no. */
   readonly connects?: boolean;
+  /** Whether `onEvent` is told of calls that act on the running system: effect-rows.ts. Default: no. */
+  readonly effects?: boolean;
   /** Milliseconds that processes left behind by the main process get before they are killed. Default 500. */
   readonly grace?: number;
   readonly signal?: AbortSignal;

@@ -37,8 +37,6 @@ export type LiveVerdict =
 /** What tells a program that debconf's frontend listens at its descriptor 3, debconf's confmodule: at the replay none does. */
 const frontend = /^(DEBIAN_HAS_FRONTEND|DEBCONF_REDIR|DEBCONF_OLD_FD_BASE)=/;
 
-type ConnectEvent = Extract<CallEvent, { address: unknown }>;
-
 /** Sockets that programs try and do without: what they write there, or ask, is not part of an update. */
 const idleSockets = [
   /^\/dev\/log$/,
@@ -94,14 +92,29 @@ export class LiveCalls {
         return verdict;
     }
   }
+}
 
-  /** Why a connection would have reached the running system; undefined: it would not. */
-  reached({ address, errno }: ConnectEvent): string | undefined {
-    if (address.family !== 'unix' || address.abstract || errno !== constants.errno.ECONNREFUSED)
-      return undefined;
-    const path = address.path.toString('latin1');
-    return idleSockets.some((idle) => idle.test(path)) ? undefined : `a connection to ${path}`;
-  }
+/** Why a call would have reached the running system; undefined: it would not. */
+export function reachedBy(event: CallEvent): string | undefined {
+  if (event.kind === 'effect') return `${event.call}(2)`;
+  if (event.kind === 'netlink')
+    return changesNetwork(event.message) ? 'a netlink message that changes the network' : undefined;
+  if (event.kind !== 'connect' || event.errno !== constants.errno.ECONNREFUSED) return undefined;
+  const { address } = event;
+  if (address.family !== 'unix' || address.abstract) return undefined;
+  const path = address.path.toString('latin1');
+  return idleSockets.some((idle) => idle.test(path)) ? undefined : `a connection to ${path}`;
+}
+
+/** linux/rtnetlink.h: messages of routing netlink begin at `RTM_BASE`, in fours of which the third only asks. */
+const changesNetwork = (message: number) => message >= 16 && message < 256 && message % 4 !== 2;
+
+/** A program's own files, as the log of the shadow proc names them: they are about nothing but itself. */
+const ownFiles = /^\/proc\/(self|\[pid\])\//;
+
+/** Why a write to one of the kernel's files would have reached the running system; undefined: it would not. */
+export function reachedByWrite(path: string): string | undefined {
+  return ownFiles.test(path) ? undefined : `a write to ${path}`;
 }
 
 const words = (argv: readonly string[]): Buffer[] => argv.map((word) => Buffer.from(word, 'latin1'));

@@ -27,8 +27,14 @@ A program is asked about when it is executed. One of these becomes of it:
   from the guest's own state, the script is replaced by a stub that exits 0, and runs in the guest, in its place. The plan says
   why. Outside of scripts such a program just runs, and the plan has a note.
 
-Two more things make a script whole: a signal to one of the guest's processes, and a connection to one of the guest's sockets
-(but to those of the journal, nscd and the like, which programs try and do without).
+Other things make a script whole, whichever program does them:
+
+- a signal to one of the guest's processes;
+- a connection to one of the guest's sockets (but to those of the journal, nscd and the like, which programs try and do without);
+- a write to one of the kernel's files, in \`/proc\` or \`/sys\`, but for a process's own (\`/proc/self/comm\`);
+- a system call that acts on the running system: mount(2) and its kin, modules, swap, quotas, the clock, the host's name, reboot,
+  requests of ioctl(2) that change the network, netlink sockets of packet filters and device families, and netlink messages that
+  change addresses, routes and devices. [The table of system calls](syscalls.md) has each.
 
 ${markdownTable(['Programs', 'What becomes of them'], rows)}
 What is not in the table works on files: \`deb-systemd-helper\`, \`update-rc.d\`, \`systemd-sysusers\`, \`ldconfig\`, \`depmod\`,
@@ -50,7 +56,10 @@ plan; the guest makes its own.
 - Units that start because another one does are not followed: only what an action names is taken for active.
 - What an action prints is in the report of the replay, not in apt's own log.
 - Between the end of a program of kind _both_ and its action may be a few more file changes: up to the next call that is asked about.
-- A write to \`/proc/sys\` or \`/sys\` by a shell's redirection fails, as in a container, and is not replayed. An action
-  by a system call alone (mount(2), ioctl(2), netlink), by a program that is not in the table, fails for lack of rights.
+- What such a call would have returned is not known: it fails, for lack of rights, and planning begins again. Outside of scripts
+  it fails and that is all.
+- Devices are not there when a plan is made, and little of \`/sys\` is: what a script would do to them by ioctl(2) or by a write
+  is not seen, because it finds nothing to open. Nor are netlink messages that are sent by sendmsg(2); \`ip\`, \`tc\` and \`bridge\`
+  are in the table.
 `;
 }

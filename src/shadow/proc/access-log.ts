@@ -5,6 +5,7 @@ const access = { file: 1, directory: 2, symlink: 3, missing: 4, listed: 5, write
 
 interface Access {
   readonly access: number;
+  /** The thread, as the host numbers it; of a refused write its process. */
   readonly tid: number;
   readonly reader: string;
   readonly path: string;
@@ -12,6 +13,8 @@ interface Access {
 
 /** More different paths and readers than any update has; what comes on top is counted as lost. */
 const entriesMax = 50_000;
+/** Of attempts to write by one process; the first ones say what it is up to. */
+const pathsMax = 100;
 
 /**
  * Makes reads out of single look-ups. A path is looked up name by name, so that a directory or link on the way
@@ -19,7 +22,8 @@ const entriesMax = 50_000;
  */
 export class AccessLog {
   readonly #reads = new Map<string, ProcRead>();
-  readonly #writes = new Map<string, ProcRead>();
+  /** Paths by process. */
+  readonly #writes = new Map<number, string[]>();
   /** By thread: a directory or link that was found last. */
   readonly #pending = new Map<number, Access>();
   #lost = 0;
@@ -36,9 +40,11 @@ export class AccessLog {
     return [...this.#reads.values()];
   }
 
-  /** What was opened for writing, or tried to be made; all refused. */
-  refusedWrites(): readonly ProcRead[] {
-    return [...this.#writes.values()];
+  /** What a process has opened for writing, or tried to make, since the last call about it; all refused. */
+  takeRefusedWrites(process: number): readonly string[] {
+    const paths = this.#writes.get(process) ?? [];
+    this.#writes.delete(process);
+    return paths;
   }
 
   /** Accesses that there was no room for. */
@@ -47,28 +53,34 @@ export class AccessLog {
   }
 
   #take(event: Access): void {
+    if (event.access === access.writeRefused) return this.#refused(event);
     const before = this.#pending.get(event.tid);
     if (before && isStepTo(before, event)) this.#pending.delete(event.tid);
     else this.#settle(event.tid);
 
     if (event.access === access.directory || event.access === access.symlink)
       this.#pending.set(event.tid, event);
-    else if (event.access === access.writeRefused) this.#count(this.#writes, event);
-    else this.#count(this.#reads, event);
+    else this.#count(event);
+  }
+
+  #refused({ tid, path }: Access): void {
+    const paths = this.#writes.get(tid) ?? [];
+    if (this.#writes.size >= entriesMax || paths.length >= pathsMax) this.#lost++;
+    else this.#writes.set(tid, [...paths, path]);
   }
 
   #settle(tid: number): void {
     const event = this.#pending.get(tid);
     this.#pending.delete(tid);
-    if (event) this.#count(this.#reads, event);
+    if (event) this.#count(event);
   }
 
-  #count(entries: Map<string, ProcRead>, { access: kind, path, reader }: Access): void {
-    const found = kind !== access.missing && kind !== access.writeRefused;
+  #count({ access: kind, path, reader }: Access): void {
+    const found = kind !== access.missing;
     const key = `${found}\0${reader}\0${path}`;
-    const known = entries.get(key);
-    if (!known && entries.size >= entriesMax) this.#lost++;
-    else entries.set(key, { path, reader, count: (known?.count ?? 0) + 1, found });
+    const known = this.#reads.get(key);
+    if (!known && this.#reads.size >= entriesMax) this.#lost++;
+    else this.#reads.set(key, { path, reader, count: (known?.count ?? 0) + 1, found });
   }
 }
 
@@ -82,6 +94,14 @@ function isStepTo(before: Access, event: Access): boolean {
   );
 }
 
+/** `/sys` is a hidden directory of the shadow proc: src/shadow/proc/sysfs.ts. */
+const hiddenSys = /^\.ouassister\/sys(?=\/|$)/;
+
+function pathOf(logged: string): string {
+  if (logged === '') return '/proc';
+  return hiddenSys.test(logged) ? logged.replace(hiddenSys, '/sys') : `/proc/${logged}`;
+}
+
 function decode(bytes: Buffer, at: number): Access {
   const end = at + bytes.readUInt16LE(at);
   const name = at + 8;
@@ -90,6 +110,6 @@ function decode(bytes: Buffer, at: number): Access {
     access: bytes.readUInt8(at + 2),
     tid: bytes.readInt32LE(at + 4),
     reader: bytes.toString('utf8', name, path),
-    path: path === end ? '/proc' : `/proc/${bytes.toString('utf8', path, end)}`,
+    path: pathOf(bytes.toString('utf8', path, end)),
   };
 }

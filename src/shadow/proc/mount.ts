@@ -27,8 +27,13 @@ export interface ShadowProc extends AsyncDisposable {
   attach(pid: number, path?: string): void;
   /** Paths looked at so far and by whom, found or not. */
   reads(): readonly ProcRead[];
-  /** Attempts to write, all refused with EROFS (EACCES for a new file), as a container manager's `/proc/sys` does. */
-  refusedWrites(): readonly ProcRead[];
+  /**
+   * Paths below `/proc` and `/sys` that a process has tried to write to since the last call about it, in order: all
+   * refused with EROFS (EACCES for a new file), as a container manager's `/proc/sys` does.
+   *
+   * @param process by its number on the host
+   */
+  takeRefusedWrites(process: number): readonly string[];
   /** How many accesses the log had no room for. */
   readonly lost: number;
   /** Files that the guest has and its memory does not tell, with the reason. */
@@ -84,9 +89,9 @@ class MountedProc implements ShadowProc {
     return this.#log.reads();
   }
 
-  refusedWrites(): readonly ProcRead[] {
+  takeRefusedWrites(process: number): readonly string[] {
     this.#drain();
-    return this.#log.refusedWrites();
+    return this.#log.takeRefusedWrites(process);
   }
 
   get lost(): number {

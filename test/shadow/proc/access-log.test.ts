@@ -65,10 +65,21 @@ test('a directory that was asked for itself counts, once when it is listed too',
 });
 
 test('refused writes are kept apart', () => {
-  const log = logOf([file, 7, 'sysctl', 'sys/vm/swappiness'], [refused, 7, 'sysctl', 'sys/vm/swappiness']);
-  expect(log.refusedWrites()).toEqual([
-    { path: '/proc/sys/vm/swappiness', reader: 'sysctl', count: 1, found: false },
-  ]);
+  const log = logOf(
+    [file, 7, 'sysctl', 'sys/vm/swappiness'],
+    [refused, 7, 'sysctl', 'sys/vm/swappiness'],
+    [refused, 8, 'sh', '.ouassister/sys/module/loop/parameters/max_loop'],
+  );
+  expect(log.takeRefusedWrites(8)).toEqual(['/sys/module/loop/parameters/max_loop']);
+  expect(log.takeRefusedWrites(8)).toEqual([]);
+  expect(log.takeRefusedWrites(7)).toEqual(['/proc/sys/vm/swappiness']);
+  expect(log.reads().map(({ path }) => path)).toEqual(['/proc/sys/vm/swappiness']);
+});
+
+test('of refused writes the first are kept', () => {
+  const log = logOf(...Array.from({ length: 150 }, (_, i): Event => [refused, 7, 'sh', `sys/${i}`]));
+  expect(log.takeRefusedWrites(7)).toEqual(Array.from({ length: 100 }, (_, i) => `/proc/sys/${i}`));
+  expect(log.lost).toBe(50);
 });
 
 test('is bounded, and says how many accesses it lost', () => {

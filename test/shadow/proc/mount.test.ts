@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -137,15 +138,20 @@ test('nothing can be written, and each attempt is told apart from a read', async
   expect(() => writeFileSync(at('sys/kernel/pid_max'), '1')).toThrow('EROFS');
   expect(() => openSync(at('sys/kernel/hostname'), 'r+')).toThrow('EROFS');
   expect(() => writeFileSync(at('sys/kernel/new'), '1')).toThrow('EACCES');
+  expect(() => writeFileSync(at('.ouassister/sys/module/new'), '1')).toThrow('EACCES');
+  // What a thread tries is its process's.
+  await expect(writeFile(at('.ouassister/sys/class/new'), '1')).rejects.toThrow('EACCES');
   await expect(run('mkdir', [at('new')])).rejects.toThrow('Operation not permitted');
   await expect(run('rm', ['-f', at('version')])).rejects.toThrow('Operation not permitted');
   await expect(run('chmod', ['600', at('version')])).rejects.toThrow('Operation not permitted');
   await expect(run('ln', ['-s', 'x', at('new')])).rejects.toThrow('Operation not permitted');
   await expect(run('mv', [at('version'), at('uptime')])).rejects.toThrow('Operation not permitted');
-  expect(shadow.refusedWrites().map(({ path }) => path)).toEqual([
+  expect(shadow.takeRefusedWrites(process.pid)).toEqual([
     '/proc/sys/kernel/pid_max',
     '/proc/sys/kernel/hostname',
     '/proc/sys/kernel/new',
+    '/sys/module/new',
+    '/sys/class/new',
   ]);
 });
 
