@@ -1,6 +1,6 @@
 /** systemctl(1): what acts, what asks, what only works on files. As of systemd 252. */
 import { parseOptions, type CommandLine } from './options.js';
-import { isPattern } from './unit-files.js';
+import { isPattern, unitName } from './unit-files.js';
 import type { UnitState, Units } from './units.js';
 import { answer, files, live, whole, type ProgramCall, type Verdict } from './verdict.js';
 
@@ -41,6 +41,9 @@ const fileChanges = new Set([
 ]);
 const fileQueries = new Set(['is-enabled', 'list-unit-files', 'get-default']);
 
+/** They fail on a unit that the manager does not have in memory, which is known only of those that are active. */
+const loadedActions = new Set(['reset-failed', 'kill']);
+
 export function systemctl(call: ProgramCall, units: Units): Verdict {
   const line = parseOptions(call.argv, valued);
   const { options, words } = line;
@@ -52,6 +55,7 @@ export function systemctl(call: ProgramCall, units: Units): Verdict {
   if (managerActions.has(verb)) return live;
   const becomes = actions[verb];
   if (becomes) return act(verb, becomes, names, units);
+  if (loadedActions.has(verb)) return actOnLoaded(verb, names, units);
   if (fileChanges.has(verb)) return change(call, verb, line, units);
   if (fileQueries.has(verb)) return files(withRoot(call.argv));
   return queries[verb]?.(line, names, units) ?? whole(`systemctl ${verb}`);
@@ -79,10 +83,15 @@ function act(
   return live;
 }
 
+/** Without names all that have failed are meant, and patterns match what is loaded. */
+function actOnLoaded(verb: string, names: readonly string[], units: Units): Verdict {
+  const unsure = names.find((name) => !isPattern(name) && !units.state(name).active);
+  return unsure === undefined ? live : whole(`systemctl ${verb} ${unsure}, which is not active`);
+}
+
 /** A manager that changes unit files for a caller reads them again afterwards. */
 function change({ argv }: ProgramCall, verb: string, { options, words }: CommandLine, units: Units): Verdict {
   const [program = 'systemctl'] = argv;
-  if (options.has('runtime')) return whole(`systemctl --runtime ${verb}`);
   const now =
     options.has('now') && { enable: 'start', reenable: 'start', disable: 'stop', mask: 'stop' }[verb];
   const names = words.slice(1);
@@ -113,6 +122,24 @@ const activity: Query = ({ options }, names, units) => {
   const quiet = options.has('quiet') || options.has('q');
   const output = quiet ? '' : found.map((active) => (active ? 'active\n' : 'inactive\n')).join('');
   return answer(found.some(Boolean) ? 0 : 3, output);
+};
+
+/** What failed is not known, but what is active did not. systemctl(1): 1 when none has failed. */
+const failure: Query = ({ options }, names, units) => {
+  const unsure = names.find((name) => isPattern(name) || !units.state(name).active);
+  if (names.length === 0 || unsure !== undefined) return whole(`whether ${unsure ?? 'anything'} has failed`);
+  return answer(1, options.has('quiet') || options.has('q') ? '' : names.map(() => 'active\n').join(''));
+};
+
+/** Each file with its path in a comment before it, an empty line between. */
+const cat: Query = (_line, names, units) => {
+  const found = names.map((name) => ({ name, files: units.files(units.state(name)) }));
+  const unsure = found.find(({ name, files }) => isPattern(name) || files === undefined);
+  if (unsure) return whole(`systemctl cat ${unsure.name}`);
+  const missing = found.find(({ files }) => files?.length === 0);
+  if (missing) return answer(1, '', `No files found for ${unitName(missing.name)}.\n`);
+  const texts = found.flatMap(({ files }) => files!.map(({ path, text }) => `# ${path}\n${text}`));
+  return answer(0, texts.join('\n'));
 };
 
 const status: Query = (_line, names, units) => {
@@ -170,6 +197,8 @@ const list: Query = ({ options }, names, units) => {
 
 const queries: Readonly<Record<string, Query>> = {
   'is-active': activity,
+  'is-failed': failure,
+  cat,
   status,
   show,
   'list-units': list,

@@ -32,6 +32,14 @@ export type UnitFile =
   /** `name`: the unit's own name, which is another when it was asked for by an alias. */
   | { readonly state: 'loaded'; readonly name: string; readonly path: string };
 
+/** A file that a unit is read from. */
+export interface UnitText {
+  readonly path: string;
+  readonly text: string;
+}
+
+type LoadedFile = UnitFile & { readonly state: 'loaded' };
+
 /** A name as systemctl(1) completes it: without a type it is a service's; a path is a mount point's or a device's. */
 export function unitName(name: string): string {
   return typed.test(name) ? name : `${name}.service`;
@@ -62,14 +70,19 @@ export class UnitFiles {
   }
 
   /** Values of a setting in a unit and its drop-ins, in order; an empty one has taken back those before it. */
-  settings(unit: UnitFile & { readonly state: 'loaded' }, section: string, key: string): string[] {
+  settings(unit: LoadedFile, section: string, key: string): string[] {
     const values: string[] = [];
-    for (const path of [unit.path, ...this.#dropIns(unit.name)])
-      for (const value of settingsIn(this.#read(path), section, key)) {
+    for (const { text } of this.texts(unit))
+      for (const value of settingsIn(text, section, key)) {
         if (value === '') values.length = 0;
         else values.push(value);
       }
     return values;
+  }
+
+  /** A unit's own file, then its drop-ins. */
+  texts({ path, name }: LoadedFile): UnitText[] {
+    return [path, ...this.#dropIns(name)].map((each) => ({ path: each, text: this.#read(each) }));
   }
 
   #find(name: string, instance = name): UnitFile {

@@ -1,5 +1,5 @@
 import { namesInShadow } from '../../shadow/fs/read.js';
-import { isPattern, UnitFiles, unitName, type UnitFile } from './unit-files.js';
+import { isPattern, UnitFiles, unitName, type UnitFile, type UnitText } from './unit-files.js';
 
 /**
  * The manager links `invocation:<unit>` here for each unit that is active, and takes the link away when it no longer
@@ -44,6 +44,12 @@ export class Units {
 
   settings(state: UnitState, section: string, key: string): string[] {
     return state.file.state === 'loaded' ? this.#files.settings(state.file, section, key) : [];
+  }
+
+  /** A unit's file and drop-ins; none when there is no such unit, undefined when it is masked. */
+  files({ file }: UnitState): readonly UnitText[] | undefined {
+    if (file.state === 'masked') return undefined;
+    return file.state === 'loaded' ? this.#files.texts(file) : [];
   }
 
   /** An action that was recorded: from now on these are active, or are not. */

@@ -11,6 +11,7 @@ beforeEach(() => {
   tree.write('/lib/systemd/system/cron.service', '[Service]\nExecReload=/bin/kill -HUP $MAINPID\n');
   tree.write('/lib/systemd/system/nginx.service', '[Service]\n');
   tree.write('/lib/systemd/system/ssh.socket', '[Socket]\nListenStream=22\n');
+  tree.write('/etc/systemd/system/cron.service.d/nice.conf', '[Service]\nNice=5\n');
   tree.link('/etc/systemd/system/off.service', '/dev/null');
   units = new Units(tree.root);
 });
@@ -34,6 +35,9 @@ test.each([
   'systemctl try-restart nginx.service',
   'systemctl reload cron',
   'systemctl stop postgresql@*.service',
+  'systemctl reset-failed',
+  'systemctl reset-failed cron.service postgresql@*',
+  'systemctl kill -s HUP cron',
 ])('%s is live', (line) => {
   expect(decide(line)).toEqual({ kind: 'live' });
 });
@@ -64,6 +68,19 @@ test.each([
   ['systemctl show -P ActiveState -p SubState cron', { kind: 'whole' }],
   ['systemctl --no-legend --quiet list-units user@*', answered(0)],
   ['systemctl is-system-running', answered(0, 'running\n')],
+  ['systemctl is-failed cron', answered(1, 'active\n')],
+  ['systemctl -q is-failed cron', answered(1)],
+  ['systemctl cat nginx.service', answered(0, '# /lib/systemd/system/nginx.service\n[Service]\n')],
+  [
+    'systemctl cat cron nginx',
+    answered(
+      0,
+      '# /lib/systemd/system/cron.service\n[Service]\nExecReload=/bin/kill -HUP $MAINPID\n' +
+        '\n# /etc/systemd/system/cron.service.d/nice.conf\n[Service]\nNice=5\n' +
+        '\n# /lib/systemd/system/nginx.service\n[Service]\n',
+    ),
+  ],
+  ['systemctl cat cron nowhere', { ...answered(1), errors: 'No files found for nowhere.service.\n' }],
   ['systemctl status nginx', { kind: 'answer', status: 3 }],
   ['systemctl status missing', { kind: 'answer', status: 4 }],
 ])('%s is answered from what is known, or not at all', (line, verdict) => {
@@ -96,14 +113,24 @@ test('what changes unit files runs on the tree, and the manager reads them again
     kind: 'files',
     argv: ['systemctl', '--root=/', 'is-enabled', '--', 'nginx'],
   });
+  // What it writes below /run is collected like the rest.
+  expect(decide('systemctl --runtime mask nginx')).toEqual({
+    kind: 'both',
+    argv: ['systemctl', '--root=/', '--runtime', 'mask', 'nginx'],
+    actions: [['systemctl', 'daemon-reload']],
+  });
   expect(decide('systemctl --root=/mnt enable nginx')).toEqual({ kind: 'files' });
 });
 
 test.each([
   'systemctl --user start x',
   'systemctl -H host stop cron',
-  'systemctl cat cron',
-  'systemctl is-failed cron',
+  'systemctl cat off',
+  'systemctl cat *',
+  'systemctl is-failed nginx',
+  'systemctl is-failed',
+  'systemctl reset-failed nginx',
+  'systemctl kill cron missing',
 ])('%s cannot be told apart', (line) => {
   expect(decide(line)).toMatchObject({ kind: 'whole' });
 });
