@@ -83,8 +83,8 @@ export const allowList: readonly AllowListRow[] = [
   {
     path: '/etc/aliases.db',
     aspects: ['content'],
-    same: 'database id',
-    why: 'Berkeley DB gives each file a random id',
+    same: 'alias database',
+    why: 'Berkeley DB gives each file a random id, and postalias writes the time into it',
   },
   {
     path: '/var/cache/fontconfig/*.cache-8',

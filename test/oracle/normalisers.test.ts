@@ -6,6 +6,13 @@ import { normalisers } from './normalisers.js';
 
 const key = (letter: string) => `${letter.repeat(64)}\n${letter.repeat(64)}\n${letter.repeat(20)}==`;
 
+/** As postalias(1) makes it: pages of 4 KiB, the id in the first and in that of the one database in it. */
+function aliases(id: string, time: string, rest: string): string {
+  const page = (text: string) => text.padEnd(4096, '\0');
+  const about = `${'\0'.repeat(52)}${id}`;
+  return [about, `\x01${time}\x01YP_LAST_MODIFIED`, about, rest].map(page).join('');
+}
+
 /** Of each normaliser: two texts that are the same to it, and one that is not. */
 const examples: Readonly<Record<Exclude<keyof typeof normalisers, 'initrd packing'>, readonly string[]>> = {
   times: [
@@ -29,10 +36,10 @@ const examples: Readonly<Record<Exclude<keyof typeof normalisers, 'initrd packin
     `-----BEGIN CERT-----\n${key('a')}\n`,
   ],
   numbers: ['   511\n', '   98\n', '   511\nmore'],
-  'database id': [
-    `${'x'.repeat(52)}${'1'.repeat(20)}rest`,
-    `${'x'.repeat(52)}${'2'.repeat(20)}rest`,
-    `${'x'.repeat(52)}${'1'.repeat(20)}REST`,
+  'alias database': [
+    aliases('someRandomBytesOf20.', '1795836823', 'rest'),
+    aliases('twentyOtherBytes    ', '1795836825', 'rest'),
+    aliases('someRandomBytesOf20.', '1795836823', 'REST'),
   ],
 };
 

@@ -11,8 +11,11 @@ const fingerprints = (text: string) => text.replace(/SHA256:[A-Za-z0-9+/]{43}/g,
 /** Long runs of base64, over as many lines as they take. */
 const keys = (text: string) => text.replace(/[A-Za-z0-9+/]{20,}(\n?[A-Za-z0-9+/=]+)*/g, 'KEY');
 
-/** Where Berkeley DB keeps a random id in the first page of a file (`struct _dbmeta33`, `uid`). */
+/** Where Berkeley DB keeps a file's random id in its first page (`struct _dbmeta33`, `uid`); each database in it has it again. */
 const databaseId = { start: 52, end: 72 };
+const databaseIds = (text: string) => text.replaceAll(text.slice(databaseId.start, databaseId.end), 'ID');
+/** A value, the type of the item after it, and the key that it has; postalias(1) writes it last. */
+const aliasTimes = (text: string) => text.replace(/\d{10}(?=[^]YP_LAST_MODIFIED)/, 'TIME');
 
 /** One that cannot be unpacked stays as it is: then it differs from every other. */
 function initrd(text: string): string {
@@ -34,8 +37,8 @@ export const normalisers = {
   /** The bytes of keys and certificates. */
   keys,
   numbers: (text: string) => text.replace(/\d+/g, 'N'),
-  /** The id that Berkeley DB gives a file. */
-  'database id': (text: string) => text.slice(0, databaseId.start) + text.slice(databaseId.end),
+  /** The id that Berkeley DB gives a file, and the time that postalias writes into one. */
+  'alias database': (text: string) => aliasTimes(databaseIds(text)),
   /** Compression, inode numbers and times. */
   'initrd packing': initrd,
 } as const satisfies Readonly<Record<string, (text: string) => string>>;
