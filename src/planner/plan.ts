@@ -193,7 +193,10 @@ async function attemptPlan(
   for (const argv of options.commands) {
     emit({ type: 'command', argv });
     const end = await runCommand(argv, { ...around, recorder });
-    if (end.exitStatus !== 0) throw updateFailed(argv, end);
+    if (end.exitStatus !== 0) {
+      recorder.blameScript();
+      throw updateFailed(argv, end);
+    }
     for (const { name, pid } of end.leftovers)
       writer.note({
         code: 'LEFTOVER',

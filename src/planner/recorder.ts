@@ -60,6 +60,10 @@ export class Recorder {
   /** Recorded script calls whose exec was not told yet, by its sequence. */
   readonly #recorded = new Map<number, RunningScript>();
   readonly #pending: Pending[] = [];
+  /** The processes that run scripts offline. */
+  readonly #offline = new Map<number, RunningScript>();
+  /** The first such script that failed when something had been left to the replay. */
+  #failed: { readonly script: RunningScript; readonly status: number } | undefined;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
@@ -118,6 +122,7 @@ export class Recorder {
     const { audit, writer } = this.#parts;
     const script = this.#scriptOf(event);
     this.#lookForEffects(event);
+    this.#lookForFailure(event, script);
     this.#running.follow(event, script);
     audit?.onTrace(event, this.#command, script);
     if (event.type === 'exit') for (const each of this.#pending) each.ended ||= each.pid === event.pid;
@@ -143,6 +148,25 @@ export class Recorder {
               .find((each) => each !== undefined)
           : undefined;
     if (running && reached !== undefined) this.#mustBeWhole(running, reached);
+  }
+
+  /** A script may fail for what the replay is yet to do: a server that was stopped still runs. */
+  #lookForFailure(event: TraceEvent, script: RunningScript | undefined): void {
+    if (event.type === 'exec' && script && !event.redirected) this.#offline.set(event.pid, script);
+    if (event.type !== 'exit') return;
+    const ended = this.#offline.get(event.pid);
+    this.#offline.delete(event.pid);
+    if (ended && event.exitStatus !== 0 && this.#actions + this.#replayed.size > 0)
+      this.#failed ??= { script: ended, status: event.exitStatus };
+  }
+
+  /** The command has failed. When a script has that may have missed what was left to the replay, it has to run there. */
+  blameScript(): void {
+    if (this.#parts.live && this.#failed)
+      this.#mustBeWhole(
+        this.#failed.script,
+        `it ended with status ${this.#failed.status} after live actions`,
+      );
   }
 
   #scriptOf(event: TraceEvent): RunningScript | undefined {

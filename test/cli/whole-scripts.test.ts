@@ -17,6 +17,11 @@ const packages: Readonly<Record<string, { readonly does: string; readonly reason
     does: `perl -e 'my $nowhere = "/nowhere"; syscall(166, $nowhere, 0)'`,
     reason: 'umount2(2)',
   },
+  // What it looks for may be what the action would have made.
+  waiting: {
+    does: 'systemctl daemon-reload; test -e /run/made-by-the-manager',
+    reason: 'it ended with status 1 after live actions',
+  },
   // Other packages' scripts look at the same files, or write to their own.
   reading: {
     does: 'cat /proc/sys/vm/swappiness /sys/module/*/parameters/* > /var/lib/read; echo 5 > /proc/self/oom_score_adj || :',

@@ -34,7 +34,9 @@ Other things make a script whole, whichever program does them:
 - a write to one of the kernel's files, in \`/proc\` or \`/sys\`, but for a process's own (\`/proc/self/comm\`);
 - a system call that acts on the running system: mount(2) and its kin, modules, swap, quotas, the clock, the host's name, reboot,
   requests of ioctl(2) that change the network, netlink sockets of packet filters and device families, and netlink messages that
-  change addresses, routes and devices. [The table of system calls](syscalls.md) has each.
+  change addresses, routes and devices. [The table of system calls](syscalls.md) has each;
+- a failure that the whole command fails of, when something was left to the replay before: the script may have missed just that.
+  So PostgreSQL's postrm drops a cluster only when its server has stopped.
 
 ${markdownTable(['Programs', 'What becomes of them'], rows)}
 What is not in the table works on files: \`deb-systemd-helper\`, \`update-rc.d\`, \`systemd-sysusers\`, \`ldconfig\`, \`depmod\`,
@@ -54,7 +56,8 @@ plan; the guest makes its own.
 
 - Success is a guess. A script that looks at what an action did (\`systemctl start x || …\`) takes the branch of success.
 - Units that start because another one does are not followed: only what an action names is taken for active.
-- What an action prints is in the report of the replay, not in apt's own log.
+- What an action prints, and a script that is replayed whole, is in the report of the replay, not in apt's own log. That log
+  is a file of the plan, and where in it such words belong is not known: apt writes it in blocks, later than they were said.
 - Between the end of a program of kind _both_ and its action may be a few more file changes: up to the next call that is asked about.
 - What such a call would have returned is not known: it fails, for lack of rights, and planning begins again. Outside of scripts
   it fails and that is all.
