@@ -125,20 +125,32 @@ static int lay_ready(const struct stream *stream) {
   return 0;
 }
 
-static int run_steps(const struct stream *stream, unsigned timeout, unsigned *scripts) {
-  for (uint32_t s = 0; s < stream->step_count; s++) {
-    if (stop_requested()) return fail("INTERRUPTED", "", "stopped");
-    const struct step *step = &stream->steps[s];
-    int result = step->kind == STEP_FILES ? run_files(stream, s) : run_program(step, timeout, scripts);
-    if (result < 0) return -1;
-  }
-  return 0;
+enum course { ALL_DONE, BREAKS_OFF, STOPS };
+
+/* A replay may stop at a program of the guest's that fails. When it is asked to end, or at files, it has no choice. */
+static enum course after_failure(const struct stream *stream, const struct step *step) {
+  bool program = step->kind != STEP_FILES && strcmp(failure.code, programs[step->kind].failure) == 0;
+  return program && stream->on_failure == ON_FAILURE_STOP ? STOPS : BREAKS_OFF;
 }
 
-static int commit(void) {
+static enum course run_steps(const struct stream *stream, unsigned timeout, unsigned *scripts) {
+  for (uint32_t s = 0; s < stream->step_count; s++) {
+    if (stop_requested()) {
+      fail("INTERRUPTED", "", "stopped");
+      return BREAKS_OFF;
+    }
+    const struct step *step = &stream->steps[s];
+    int result = step->kind == STEP_FILES ? run_files(stream, s) : run_program(step, timeout, scripts);
+    if (result < 0) return after_failure(stream, step);
+  }
+  return ALL_DONE;
+}
+
+/* What is done counts from here on: it is not taken back any more. */
+static int settle(const char *phase, const char *word) {
   double started = clock_seconds();
-  if (volumes_sync() < 0 || journal_write("committed") < 0) return -1;
-  report_phase("commit", started);
+  if (volumes_sync() < 0 || journal_write("%s", word) < 0) return -1;
+  report_phase(phase, started);
   return 0;
 }
 
@@ -166,11 +178,17 @@ enum agent_exit replay(const struct stream *stream, const struct replay_options 
     report_end_of_run("refused", NULL, 0);
     return EXIT_REFUSED;
   }
-  if (lay_ready(stream) == 0 && run_steps(stream, options->script_timeout, &scripts) == 0 && commit() == 0) {
-    /* It counts from here on: what can't be tidied up now is, at the next recovery. */
+  enum course course = lay_ready(stream) == 0 ? run_steps(stream, options->script_timeout, &scripts) : BREAKS_OFF;
+  /* What can't be tidied up after it is settled is, at the next recovery. */
+  if (course == ALL_DONE && settle("commit", "committed") == 0) {
     volumes_remove();
     report_end_of_run("applied", NULL, scripts);
     return EXIT_DONE;
+  }
+  if (course == STOPS && settle("stop", "stopped") == 0) {
+    volumes_remove();
+    report_end_of_run("stopped", NULL, scripts);
+    return EXIT_STOPPED;
   }
   int restored = roll_back(stream, &left);
   report_end_of_run(restored == 0 ? "rolled-back" : "stuck", &left, scripts);
@@ -184,10 +202,9 @@ static int recover(const char *name) {
   struct path_list left = {0};
   struct stream stream;
   if (volumes_open(name) < 0) return -1;
-  const char *outcome = "restored";
+  const char *outcome = journal_has("committed") ? "committed" : journal_has("stopped") ? "stopped" : "restored";
   int result = 0;
-  if (journal_has("committed")) {
-    outcome = "committed";
+  if (strcmp(outcome, "restored") != 0) {
     result = volumes_remove();
   } else if (journal_has("restored") || !journal_has("staged")) {
     result = volumes_remove();

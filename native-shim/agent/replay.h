@@ -10,6 +10,7 @@ enum agent_exit {
   EXIT_REFUSED = 10,    /* nothing was changed */
   EXIT_ROLLED_BACK = 11, /* all file changes were taken back */
   EXIT_STUCK = 12,       /* something could not be taken back: the state directory is still there */
+  EXIT_STOPPED = 13,     /* a script or live action failed, and what was done before it stays, as was chosen */
 };
 
 struct replay_options {

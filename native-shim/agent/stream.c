@@ -263,9 +263,9 @@ int stream_load(struct stream *stream, int fd, bool contents) {
   if (fstat(fd, &status) < 0 || read_all(fd, header, sizeof header) < 0)
     return fail("STREAM_DAMAGED", "", "the replay stream can't be read");
   struct cursor cursor = {header + 8, header + sizeof header, false};
-  uint32_t version = take_u32(&cursor), zero = take_u32(&cursor);
+  uint32_t version = take_u32(&cursor), on_failure = take_u32(&cursor);
   uint64_t records_size = take_u64(&cursor), file_size = take_u64(&cursor);
-  if (memcmp(header, STREAM_MAGIC, 8) != 0 || zero != 0)
+  if (memcmp(header, STREAM_MAGIC, 8) != 0 || on_failure > ON_FAILURE_STOP)
     return fail("STREAM_DAMAGED", "", "this is no replay stream");
   if (version != STREAM_VERSION)
     return fail("STREAM_DAMAGED", "", "replay stream version %u, this agent plays %u", version, STREAM_VERSION);
@@ -273,6 +273,7 @@ int stream_load(struct stream *stream, int fd, bool contents) {
       (contents && file_size != (uint64_t)status.st_size))
     return fail("STREAM_DAMAGED", "", "the replay stream is cut off");
   memcpy(stream->plan, take(&cursor, DIGEST_SIZE), DIGEST_SIZE);
+  stream->on_failure = on_failure;
   stream->raw_size = STREAM_HEADER_SIZE + (size_t)records_size;
   stream->raw = allocate(1, stream->raw_size);
   if (read_all(fd, stream->raw, stream->raw_size) < 0)

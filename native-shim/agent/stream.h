@@ -4,7 +4,7 @@
  * All numbers are little-endian. The file is a header of 64 bytes, the records, and then the contents of
  * regular files, one after the other, where the records say. It is read by offset, never by pointer.
  *
- *   header   magic[8] "OUAplay\n", u32 version, u32 zero, u64 size of the records, u64 size of the file,
+ *   header   magic[8] "OUAplay\n", u32 version, u32 on failure, u64 size of the records, u64 size of the file,
  *            plan[32] the plan's digest
  *   record   u32 kind, u32 size of the body, the body
  *   bytes    u32 length, that many bytes, a NUL that is not counted
@@ -51,6 +51,9 @@ enum merge_format {
   MERGE_TRIGGERS = 8,
   MERGE_ALTERNATIVES = 9,
 };
+
+/* What becomes of a replay in which a script or a live action fails. */
+enum on_failure { ON_FAILURE_ROLL_BACK = 0, ON_FAILURE_STOP = 1 };
 
 enum step_kind { STEP_FILES = 1, STEP_SCRIPT = 2, STEP_TRIGGERS = 3, STEP_ACTION = 4 };
 
@@ -127,6 +130,7 @@ struct step {
 struct stream {
   int fd;
   uint8_t plan[DIGEST_SIZE];
+  enum on_failure on_failure;
   char *raw; /* header and records as they are in the file */
   size_t raw_size;
   struct identity identity;

@@ -12,7 +12,8 @@
  *
  * and beside them, in the first one only: `records` (the plan's records), `parents` (owner, mode and time of
  * the directories above changed names), `mounts` (where the other state directories are), `output`,
- * `text` and `input` (of the running script) and `journal`, one word a line, synced: `staged`, `script S`, then `committed` or `restored`.
+ * `text` and `input` (of the running script) and `journal`, one word a line, synced: `staged`, `script S`, then `committed`,
+ * `stopped` or `restored`. After one of these three only the directories are left to be removed.
  */
 #ifndef OUA_AGENT_VOLUME_H
 #define OUA_AGENT_VOLUME_H

@@ -8,7 +8,7 @@ import { DirectoryTransport } from '../transport/directory.js';
 import type { Delivery } from '../transport/transport.js';
 import { replay, ReplayLog, type ScriptResult } from './replay.js';
 import type { AgentEvent } from './report.js';
-import { writeStream } from './stream.js';
+import { writeStream, type OnFailure } from './stream.js';
 import { applyToVm, type VmEvent } from './vm.js';
 
 /** Where a plan is applied: a paused VM, by its sockets, or the guest's tree in a directory of this host. */
@@ -21,6 +21,8 @@ export type ApplyEvent =
 
 export interface ApplyOptions {
   readonly target: ApplyTarget;
+  /** Default: `rollback`. */
+  readonly onFailure?: OnFailure;
   readonly onEvent?: (event: ApplyEvent) => void;
   /** Aborting asks the agent to stop: what it did is taken back, and `INTERRUPTED` is thrown. */
   readonly signal?: AbortSignal;
@@ -42,29 +44,29 @@ export interface ApplyResult {
 }
 
 /**
- * Applies a plan: all of it, or nothing. It reads the plan and nothing else of the planning.
+ * Applies a plan: all of it, or nothing, unless it is to stop at a script or live action that fails. It reads the plan and nothing else of the planning.
  *
  * A VM must be paused. It is cut off from its networks before its first instruction runs, and gets them back
  * only after success. A plan can be applied once: afterwards its preconditions don't hold any more.
  *
  * @throws OuaError `PLAN_DAMAGED`, `PLAN_NEWER`, `PLAN_INCOMPLETE`; `WRONG_GUEST`, `PLAN_STALE`, `GUEST_BUSY`, `DISK_FULL`
  * before anything was changed; `VM_NOT_PAUSED`, `VM_UNREACHABLE`, `VM_REFUSED`; `ROLLED_BACK`, `MERGE_CONFLICT` or
- * `INTERRUPTED` when the plan's paths are what they were (what scripts did elsewhere is not undone); `AGENT_FAILED` when they could not be
+ * `INTERRUPTED` when the plan's paths are what they were (what scripts did elsewhere is not undone); `STOPPED` when it stopped at a failure, as chosen; `AGENT_FAILED` when they could not be
  * brought back, or when it is not known whether they were.
  */
 export async function applyPlan(path: string, options: ApplyOptions): Promise<ApplyResult> {
   const started = performance.now();
-  const { target, signal } = options;
+  const { target, signal, onFailure = 'rollback' } = options;
   const onEvent = options.onEvent ?? (() => undefined);
   throwIfAborted(signal);
   await using resources = new ResourceStack();
   const folder = await mkdtemp(join(tmpdir(), 'ouassister-'));
   resources.defer(() => rm(folder, { recursive: true, force: true }));
   const stream = join(folder, 'stream');
-  const { digest, layout } = layOut(path, stream);
+  const { digest, layout } = layOut(path, stream, onFailure);
   onEvent({ event: 'laid-out', ...layout });
   const log = new ReplayLog(onEvent);
-  const play = (delivery: Delivery) => replay(delivery, digest, log, signal);
+  const play = (delivery: Delivery) => replay(delivery, { digest, steps: layout.steps }, log, signal);
   const onlineSeconds =
     target.kind === 'root'
       ? await applyToDirectory(target.directory, stream, play)
@@ -80,9 +82,9 @@ export async function applyPlan(path: string, options: ApplyOptions): Promise<Ap
   };
 }
 
-function layOut(path: string, stream: string) {
+function layOut(path: string, stream: string, onFailure: OnFailure) {
   using plan = PlanReader.open(path);
-  return { digest: plan.digest, layout: writeStream(plan, stream) };
+  return { digest: plan.digest, layout: writeStream(plan, stream, onFailure) };
 }
 
 async function applyToDirectory(

@@ -1,6 +1,14 @@
 import { OuaError } from '../base/errors.js';
 import type { Delivery } from '../transport/transport.js';
-import { cutOffError, endError, parseAgentLine, type AgentEnd, type AgentEvent } from './report.js';
+import {
+  cutOffError,
+  endError,
+  parseAgentLine,
+  stoppedError,
+  type AgentEnd,
+  type AgentEvent,
+  type FailedStep,
+} from './report.js';
 
 export interface ScriptResult {
   readonly step: number;
@@ -18,11 +26,12 @@ export class ReplayLog {
   readonly overwritten: string[] = [];
   readonly merged = new Set<string>();
   end: AgentEnd | undefined;
-  /** What the program said that made the replay fail. */
-  failedOutput = '';
+  /** The program that made the replay fail. */
+  failed: FailedStep | undefined;
   /** The last event before the end of a run that gave none. */
   last: AgentEvent | undefined;
-  committed = false;
+  /** What the run has made of itself for good. */
+  settled: 'committed' | 'stopped' | undefined;
   /** How runs that were cut off ended, by the plan's digest. */
   readonly recovered = new Map<string, Extract<AgentEvent, { event: 'recovered' }>['status']>();
   readonly #onEvent: (event: AgentEvent) => void;
@@ -35,14 +44,14 @@ export class ReplayLog {
     this.last = event;
     if (event.event === 'end') this.end = event;
     if (event.event === 'recovered') this.recovered.set(event.plan, event.status);
-    if (event.event === 'phase' && event.phase === 'commit') this.committed = true;
+    if (event.event === 'phase' && event.phase === 'commit') this.settled = 'committed';
+    if (event.event === 'phase' && event.phase === 'stop') this.settled = 'stopped';
     if (event.event === 'step' && event.kind === 'files') {
       this.kept.push(...event.kept);
       this.overwritten.push(...event.overwrote);
       for (const path of event.merged) this.merged.add(path);
     }
-    if (event.event === 'step' && event.kind !== 'files' && event.status === 'failed')
-      this.failedOutput = event.output;
+    if (event.event === 'step' && event.kind !== 'files' && event.status === 'failed') this.failed = event;
     if (event.event === 'step' && event.kind !== 'files' && event.status !== 'failed')
       this.scripts.push({
         step: event.step,
@@ -58,23 +67,26 @@ export class ReplayLog {
 /**
  * Runs the agent; when it ends without saying how, runs it again to bring the guest to whole files.
  *
- * @param plan the plan's digest, by which the agent names what it recovers
+ * @param plan what is played: its digest, by which the agent names what it recovers, and how many steps it has
  * @throws OuaError unless the plan was applied to its end.
  */
 export async function replay(
   delivery: Delivery,
-  plan: string,
+  plan: { readonly digest: string; readonly steps: number },
   log: ReplayLog,
   signal?: AbortSignal,
 ): Promise<void> {
   const applied = await follow(delivery.run('apply', signal), log);
   if (applied?.status === 'applied') return;
-  if (applied) throw endError(applied, log.failedOutput);
+  if (applied) throw endError(applied, log.failed, plan.steps);
   const last = log.last;
   const end = await follow(delivery.run('recover'), log);
-  if (end && end.status !== 'recovered') throw endError({ ...end, status: 'stuck' }, log.failedOutput);
-  const outcome = log.recovered.get(plan);
-  if (end && (outcome === 'committed' || (log.committed && outcome === undefined))) return;
+  if (end && end.status !== 'recovered') throw endError({ ...end, status: 'stuck' }, log.failed, plan.steps);
+  const outcome = log.recovered.get(plan.digest);
+  const settled = end && (outcome ?? log.settled);
+  if (settled === 'committed') return;
+  if (settled === 'stopped')
+    throw stoppedError('the agent was killed after it had stopped', log.failed, plan.steps);
   throw cutOffError(end !== undefined && outcome === 'restored', last);
 }
 

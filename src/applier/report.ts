@@ -6,7 +6,7 @@ const paths = z.array(z.string());
 
 /** One line of the agent's report. It comes from inside the guest: it is checked like any foreign input. */
 const agentEvent = z.union([
-  z.object({ event: z.literal('phase'), phase: z.enum(['check', 'stage', 'commit']), seconds }),
+  z.object({ event: z.literal('phase'), phase: z.enum(['check', 'stage', 'commit', 'stop']), seconds }),
   z.object({
     event: z.literal('step'),
     step: z.number().int().nonnegative(),
@@ -34,12 +34,12 @@ const agentEvent = z.union([
   z.object({
     event: z.literal('recovered'),
     plan: z.string(),
-    status: z.enum(['restored', 'committed', 'stuck']),
+    status: z.enum(['restored', 'committed', 'stopped', 'stuck']),
     left: paths,
   }),
   z.object({
     event: z.literal('end'),
-    status: z.enum(['applied', 'refused', 'rolled-back', 'stuck', 'recovered']),
+    status: z.enum(['applied', 'refused', 'rolled-back', 'stopped', 'stuck', 'recovered']),
     code: z.string().optional(),
     path: z.string().optional(),
     message: z.string().optional(),
@@ -92,14 +92,23 @@ const rollbacks: Partial<Record<string, ErrorCode>> = {
   MERGE_CONFLICT: 'MERGE_CONFLICT',
 };
 
+/** A step that is no file set and failed, and what its program said. */
+export interface FailedStep {
+  readonly step: number;
+  readonly kind: 'script' | 'action' | 'triggers';
+  readonly output: string;
+}
+
 /**
  * The error that a replay that was not applied ends with.
  *
- * @param output what the program said that failed, if one did
+ * @param failed the step that failed, if it ran a program
+ * @param steps how many the plan has
  */
-export function endError(end: AgentEnd, output = ''): OuaError {
-  const words = output.trim().split('\n').slice(-2).join(' / ').slice(-500);
-  const what = [end.path, end.message, words].filter(Boolean).join(': ') || 'it gave no reason';
+export function endError(end: AgentEnd, failed: FailedStep | undefined, steps: number): OuaError {
+  const what = reason(end, failed);
+  const output = failed && { output: failed.output };
+  if (end.status === 'stopped') return stoppedError(what, failed, steps);
   if (end.status === 'refused') {
     const refusal = refusals[end.code ?? ''] ?? { code: 'AGENT_FAILED' as const, hint: 'see the message' };
     return new OuaError(refusal.code, what, refusal.hint);
@@ -109,6 +118,7 @@ export function endError(end: AgentEnd, output = ''): OuaError {
       'AGENT_FAILED',
       `the guest could not be brought back to its old files: ${what}`,
       'the old files are kept in /var/lib/ouassister in the guest; apply again to try once more',
+      output,
     );
   const left = end.left?.length ? `; left in place: ${end.left.slice(0, 5).join(', ')}` : '';
   return new OuaError(
@@ -117,8 +127,40 @@ export function endError(end: AgentEnd, output = ''): OuaError {
     end.scripts > 0
       ? "see the scripts' output; check what they changed beyond the plan's paths, then plan again"
       : 'see the message, then plan again',
+    output,
   );
 }
+
+function reason(end: AgentEnd, failed: FailedStep | undefined): string {
+  const words = failed?.output.trim().split('\n').slice(-2).join(' / ').slice(-500);
+  return [end.path, end.message, words].filter(Boolean).join(': ') || 'it gave no reason';
+}
+
+/**
+ * The error of a replay that stopped at a failed program and took nothing back.
+ *
+ * @param what why it failed
+ */
+export function stoppedError(what: string, failed: FailedStep | undefined, steps: number): OuaError {
+  return new OuaError(
+    'STOPPED',
+    `${failed ? `step ${failed.step} (${failed.kind}) failed: ` : ''}${what}; the guest is between two states: ` +
+      `${failed ? doneAndNot(failed.step, steps) : 'the steps up to the one that failed are done'}`,
+    'show --steps lists them; look into the guest, where its package manager can go on (dpkg --configure -a) or be mended; ' +
+      'this plan fits it no more',
+    failed && { output: failed.output },
+  );
+}
+
+function doneAndNot(failed: number, steps: number): string {
+  const before = failed === 0 ? 'nothing came before it' : `${range(0, failed - 1)} before it done and kept`;
+  const after =
+    failed === steps - 1 ? 'nothing was to come after it' : `${range(failed + 1, steps - 1)} not done`;
+  return `${before}, ${after}`;
+}
+
+const range = (first: number, last: number): string =>
+  first === last ? `step ${first}` : `steps ${first} to ${last}`;
 
 const undoneBut = (scripts: number): string =>
   `the plan's own paths are as they were; ${scripts} ${scripts === 1 ? 'script' : 'scripts'} had been started, ` +
@@ -142,7 +184,8 @@ export function cutOffError(restored: boolean, last: AgentEvent | undefined): Ou
   return new OuaError(
     'AGENT_FAILED',
     `the agent ended without saying how, ${known}; no state of it is left in the guest: ` +
-      'it had not begun to change anything, or had brought the guest back, or had applied the plan to its end',
+      'it had not begun to change anything, or had brought the guest back (or stopped, if it was to), ' +
+      'or had applied the plan to its end',
     "compare the packages' versions in the guest (dpkg -l, rpm -qa) with those of the plan (show)",
   );
 }

@@ -55,6 +55,14 @@ export const mergeFormat: Record<MergeFormat, number> = {
 };
 const stepKind = { files: 1, script: 2, triggers: 3, action: 4 } as const;
 
+/**
+ * What becomes of a replay in which a script or a live action fails: it is taken back, or it ends there and what is
+ * done stays. As `enum on_failure` in stream.h.
+ */
+export const onFailureChoices = ['rollback', 'stop'] as const;
+export type OnFailure = (typeof onFailureChoices)[number];
+const onFailureNumber: Record<OnFailure, number> = { rollback: 0, stop: 1 };
+
 const magic = Buffer.from('OUAplay\n');
 const streamVersion = 3;
 const headerSize = 64;
@@ -74,7 +82,7 @@ export interface StreamLayout {
  * @param path must not exist; readable by its owner only
  * @throws OuaError `PLAN_DAMAGED` when a content is not what the plan says.
  */
-export function writeStream(plan: PlanReader, path: string): StreamLayout {
+export function writeStream(plan: PlanReader, path: string, onFailure: OnFailure = 'rollback'): StreamLayout {
   const records = new RecordWriter();
   const contents = new ContentLayout(plan);
   const { guest } = plan.header;
@@ -92,7 +100,7 @@ export function writeStream(plan: PlanReader, path: string): StreamLayout {
   records.add(record.end, (body) => body);
   const body = records.finish();
   const bytes = headerSize + body.length + contents.size;
-  writeFile(path, header(plan.digest, body.length, bytes), body, contents);
+  writeFile(path, header(plan.digest, onFailure, body.length, bytes), body, contents);
   return { steps, bytes };
 }
 
@@ -110,8 +118,12 @@ function writeFile(path: string, head: Buffer, body: Buffer, contents: ContentLa
   }
 }
 
-function header(digest: string, recordsSize: number, fileSize: number): Buffer {
-  const body = new BodyWriter().u32(streamVersion).u32(0).u64(recordsSize).u64(fileSize);
+function header(digest: string, onFailure: OnFailure, recordsSize: number, fileSize: number): Buffer {
+  const body = new BodyWriter()
+    .u32(streamVersion)
+    .u32(onFailureNumber[onFailure])
+    .u64(recordsSize)
+    .u64(fileSize);
   return Buffer.concat([magic, ...body.parts, Buffer.from(digest, 'hex')]);
 }
 

@@ -75,6 +75,6 @@ function stillIsolated(error: unknown, networks: readonly string[]): unknown {
     error.code,
     `${error.message}; the VM runs without its network (${networks.join(', ')})`,
     `${error.hint}; to give it its network back: object-del of the oua-filter objects over QMP`,
-    { cause: error },
+    { cause: error, output: error.output },
   );
 }

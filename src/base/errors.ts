@@ -20,6 +20,8 @@ export const exitStatus = {
   updateFailed: 7,
   /** A missing program or right of this host; `doctor` tells more. */
   hostUnready: 8,
+  /** The replay failed inside the guest and stopped there, as its operator chose: the guest is between two states. */
+  stopped: 9,
   interrupted: 130,
 } as const;
 
@@ -81,20 +83,30 @@ export const errorCodes = {
   ROLLED_BACK: exitStatus.rolledBack,
   /** The plan and the guest have changed the same record of a database, differently. */
   MERGE_CONFLICT: exitStatus.rolledBack,
+  /** With `apply --on-failure stop`: a script or a live action failed, and what was done before it stays. */
+  STOPPED: exitStatus.stopped,
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;
+
+export interface OuaErrorOptions {
+  readonly cause?: unknown;
+  /** What the program that failed said last, lines and all. It is the guest's: not to be trusted, nor to be printed as it is. */
+  readonly output?: string | undefined;
+}
 
 /** An error that a user is meant to read: what failed, by name, and what to do about it. */
 export class OuaError extends Error {
   readonly code: ErrorCode;
   readonly hint: string;
+  readonly output: string | undefined;
 
-  constructor(code: ErrorCode, message: string, hint: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, hint: string, options?: OuaErrorOptions) {
     super(message, options);
     this.name = 'OuaError';
     this.code = code;
     this.hint = hint;
+    this.output = options?.output;
   }
 
   get exitStatus(): number {

@@ -1,4 +1,5 @@
 import { applyPlan, type ApplyEvent, type ApplyResult, type ApplyTarget } from '../applier/apply.js';
+import { onFailureChoices, type OnFailure } from '../applier/stream.js';
 import { OuaError } from '../base/errors.js';
 import type { Command, CommonArguments } from './command.js';
 import { printJson, printTable } from './output.js';
@@ -9,6 +10,7 @@ interface ApplyArguments extends CommonArguments {
   readonly qmp?: string | undefined;
   readonly qga?: string | undefined;
   readonly root?: string | undefined;
+  readonly 'on-failure': OnFailure;
 }
 
 export const applyCommand: Command<ApplyArguments> = {
@@ -27,12 +29,24 @@ export const applyCommand: Command<ApplyArguments> = {
         type: 'string',
         describe: 'a root directory instead of a VM',
         conflicts: ['qmp', 'qga'],
+      })
+      .option('on-failure', {
+        choices: onFailureChoices,
+        default: 'rollback' as const,
+        describe:
+          "when a script or live action fails in the guest, rollback: take the plan's files back; " +
+          'stop: end there, and keep what is done',
       }),
   run: async (args, { signal }) => {
     const target = targetOf(args);
     const result = await withProgress(titles, args.json, (progress) => {
       progress.phase('stage');
-      return applyPlan(args.plan, { target, signal, onEvent: (event) => show(event, progress) });
+      return applyPlan(args.plan, {
+        target,
+        signal,
+        onFailure: args['on-failure'],
+        onEvent: (event) => show(event, progress),
+      });
     });
     if (args.json) printJson(result);
     else printResult(result);

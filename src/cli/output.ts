@@ -61,6 +61,9 @@ export function printable(text: string): string {
   return text.replace(controlCharacters, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
+/** So many of the last lines of a failed program are shown above the error; with `--json` there are all that were kept. */
+const shownLines = 250;
+
 /** Any failure as the two lines (or the document) that a user gets. Returns the exit status. */
 export function printError(thrown: unknown, json: boolean): number {
   if (process.env['OUASSISTER_DEBUG'] === '1') process.stderr.write(`${inspect(thrown, { depth: 10 })}\n`);
@@ -74,12 +77,13 @@ export function printError(thrown: unknown, json: boolean): number {
           'this is a defect of ouassister: run again with OUASSISTER_DEBUG=1 for the stack and report it',
           { cause: error },
         );
-  if (json) printJson({ error: { code: known.code, message: known.message, hint: known.hint } });
+  const { code, message, hint, output } = known;
+  if (json) printJson({ error: { code, message, hint, ...(output !== undefined && { output }) } });
   else {
+    const lines = output?.split('\n').filter((line) => line.trim() !== '') ?? [];
+    for (const line of lines.slice(-shownLines)) process.stderr.write(`  ${printable(line)}\n`);
     const paint = wantsColor(undefined, process.stderr) ? pc.red : (text: string) => text;
-    process.stderr.write(
-      `${paint('error')}: ${printable(known.message)} [${known.code}]\nhint: ${known.hint}\n`,
-    );
+    process.stderr.write(`${paint('error')}: ${printable(message)} [${code}]\nhint: ${hint}\n`);
   }
   return known.exitStatus;
 }

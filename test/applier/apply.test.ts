@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -19,7 +19,7 @@ import {
 } from 'node:fs';
 import { tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
-import { applyPlan, type ApplyEvent } from '../../src/applier/apply.js';
+import { applyPlan, type ApplyEvent, type ApplyOptions } from '../../src/applier/apply.js';
 import { writeStream } from '../../src/applier/stream.js';
 import { runTool } from '../../src/base/command.js';
 import { PlanReader } from '../../src/plan/reader.js';
@@ -113,6 +113,17 @@ describe('a plan that fits', () => {
       'stdin 0',
       '',
     ]);
+  });
+
+  test('gives scripts no terminal to ask at, even when it has one itself', async () => {
+    mkdirSync(join(root, 'dev'));
+    execFileSync('mknod', [join(root, 'dev/tty'), 'c', '5', '0']);
+    using plan = PlanReader.open(await new PlanBuilder().script(['terminal']).write(file));
+    writeStream(plan, join(folder, 'stream'));
+    const command = `${agentProgram()} apply --root ${root} --stream ${join(folder, 'stream')}`;
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
+    expect(stdout).toContain('"output":"terminal: No such device or address\\u000a"');
+    expect(stdout).toContain('"status":"applied"');
   });
 
   test('gives an interpreter its text in a file, and a script its input', async () => {
@@ -429,6 +440,74 @@ describe('live actions', () => {
   });
 });
 
+describe('a replay that is to stop at a failure', () => {
+  const stop = (rest: Partial<ApplyOptions> = {}) =>
+    applyPlan(file, { target: { kind: 'root', directory: root }, onFailure: 'stop', ...rest });
+  const said = { output: 'to standard output\nto standard error\n' };
+
+  test.each(['script', 'action'] as const)(
+    'ends at a %s that fails, and keeps what is done',
+    async (kind) => {
+      const plan = new PlanBuilder();
+      plan.expect(root, '/etc/app.conf').files(plan.file('/etc/app.conf', 'new\n', { mode: 0o640, gid: 33 }));
+      plan.script(['touch', '/srv/first'])[kind](['exit', '3']).script(['touch', '/srv/later']);
+      await plan.files(plan.file('/srv/never', '')).write(file);
+      await expect(stop()).rejects.toMatchObject({
+        code: 'STOPPED',
+        ...said,
+        message: expect.stringMatching(
+          `^step 2 \\(${kind}\\) failed: .*app.postinst: exit status 3: to standard output / to standard error; ` +
+            'the guest is between two states: steps 0 to 1 before it done and kept, steps 3 to 4 not done$',
+        ) as string,
+      });
+      expect(readFileSync(join(root, 'etc/app.conf'), 'utf8')).toBe('new\n');
+      expect(readdirSync(join(root, 'srv'))).toEqual(['first']);
+      expect(readdirSync(join(root, 'var/lib'))).toEqual(['dpkg']);
+      // What was done is there for good: a later run takes nothing back, and the plan does not fit any more.
+      const { stdout } = spawnSync(agentProgram(), ['recover', '--root', root], { encoding: 'utf8' });
+      expect(stdout).not.toContain('"recovered","plan"');
+      await refuses('PLAN_STALE', /app\.conf: the content changed/);
+    },
+  );
+
+  test('has the whole plan when nothing fails', async () => {
+    await fullPlan(root).write(file);
+    expect(await stop()).toMatchObject({ steps: 5 });
+  });
+
+  test('goes back all the same when it is files that can’t be put in place', async () => {
+    symlinkSync('./tmp', join(root, 'srv/away'));
+    const plan = fullPlan(root);
+    await plan.files(plan.file('/srv/away/f', 'f')).write(file);
+    const before = snapshot(root);
+    await expect(stop()).rejects.toMatchObject({ code: 'ROLLED_BACK' });
+    expect(snapshot(root)).toEqual(before);
+  });
+
+  test('goes back all the same when a program is not the planned one', async () => {
+    const plan = fullPlan(root);
+    plan.files(plan.file('/var/lib/dpkg/info/app.postinst', 'another one', { mode: 0o755 })).script(['show']);
+    await plan.write(file);
+    const before = snapshot(root);
+    await expect(stop()).rejects.toMatchObject({ code: 'ROLLED_BACK' });
+    expect(snapshot(root)).toEqual(before);
+  });
+
+  test('goes back all the same when it is interrupted', async () => {
+    await fullPlan(root).script(['sleep']).write(file);
+    const before = snapshot(root);
+    const abort = new AbortController();
+    const running = stop({
+      signal: abort.signal,
+      onEvent: (event) => {
+        if (event.event === 'step' && event.step === 4) setTimeout(() => abort.abort(), 100);
+      },
+    });
+    await expect(running).rejects.toMatchObject({ code: 'INTERRUPTED' });
+    expect(snapshot(root)).toEqual(before);
+  });
+});
+
 describe('a replay that fails', () => {
   /** Fails inside, and the tree is what it was. */
   async function rollsBack(message: RegExp): Promise<void> {
@@ -448,6 +527,7 @@ describe('a replay that fails', () => {
     await expect(apply(file, undefined, (event) => events.push(event))).rejects.toMatchObject({
       code: 'ROLLED_BACK',
       message: expect.stringContaining('app.postinst: exit status 3') as string,
+      output: 'to standard output\nto standard error\n',
     });
     expect(snapshot(root)).toEqual(before);
     expect(events).toContainEqual(

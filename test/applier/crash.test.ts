@@ -199,6 +199,35 @@ describe('killed while it merges what the guest has changed, the agent leaves th
   });
 });
 
+test('killed at any moment of a replay that stops at a failure, the agent leaves the old tree or the one it stopped at', async () => {
+  const outcomes = new Set<string>();
+  let stopped: string[] = [];
+  for (let round = 0; round < 10; round++) {
+    rmSync(root, { recursive: true, force: true });
+    mkdirSync(root);
+    makeGuest(root);
+    const before = withoutNow(snapshot(root));
+    if (round === 0) {
+      const plan = fullPlan(root).script(['exit', '3']);
+      plan.files(plan.file('/srv/site/page', 'never'));
+      using reader = PlanReader.open(await plan.write(join(folder, 'plan')));
+      writeStream(reader, stream, 'stop');
+      expect(run(apply)).toEqual({ status: 13, last: 'stopped' });
+      stopped = withoutNow(snapshot(root));
+      continue;
+    }
+    // It says: check, stage, five steps, the failed one, stop, end.
+    await kill(apply, round < 5 ? round * 2 : 8 + (round % 2), Math.random() * 3);
+    if (round % 3 === 0) await kill(['recover'], 0, Math.random() * 20);
+    expect(run(['recover'])).toEqual({ status: 0, last: 'recovered' });
+    const found = withoutNow(snapshot(root));
+    const outcome = found.join() === stopped.join() ? 'stopped' : 'old';
+    expect(found).toEqual(outcome === 'stopped' ? stopped : before);
+    outcomes.add(outcome);
+  }
+  expect(outcomes).toEqual(new Set(['old', 'stopped']));
+});
+
 /** Directories into which a replay puts names have the time of the replay: left out of the comparison. */
 function withoutNow(lines: readonly string[]): string[] {
   const recent = (Date.now() - 3_600_000) * 1e6;
@@ -231,7 +260,7 @@ test('a stream that is cut off or flipped never crashes the agent, nor makes it 
       writeFileSync(stream, bytes);
       const { status, signal } = spawnSync(agentProgram(), argumentsOf(apply));
       expect([signal, status]).toEqual([null, expect.any(Number)]);
-      expect([0, 10, 11, 12]).toContain(status);
+      expect([0, 10, 11, 12, 13]).toContain(status);
     }),
     { numRuns: 250 },
   );

@@ -13,11 +13,13 @@
  *   …/grow FILE          makes it 64 MiB long
  *   …/cat FILE            prints FILE and then what stdin gives
  *   …/flood              says 6 MiB, waits a moment and says whether all of it is still kept
+ *   …/terminal           says whether it has one
  *   …/lock FILE          takes FILE's lock as dpkg does, says "locked", waits until stdin ends
  *   …/dpkg ARG…          notes its arguments in /dpkg-called, and whether dpkg's lock is free
  *
  * What it does is in the first argument, or, as a script, in the last part of its own name.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -100,6 +102,10 @@ int main(int argc, char **argv) {
       fputs(argv[2], file);
       if (fclose(file) != 0) return 1;
     }
+    return 0;
+  }
+  if (strcmp(what, "terminal") == 0) {
+    printf("terminal: %s\n", open("/dev/tty", O_RDWR) < 0 ? strerror(errno) : "there is one");
     return 0;
   }
   if (strcmp(what, "lock") == 0) {

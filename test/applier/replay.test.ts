@@ -1,4 +1,5 @@
 import { replay, ReplayLog } from '../../src/applier/replay.js';
+import { endError } from '../../src/applier/report.js';
 import type { Delivery } from '../../src/transport/transport.js';
 
 const plan = 'a'.repeat(64);
@@ -12,6 +13,10 @@ const step = {
   kept: [],
   overwrote: [],
   merged: [],
+};
+const failed = {
+  ...{ event: 'step', step: 4, kind: 'action', seconds: 0, status: 'failed', exit: 1 },
+  output: 'no\nway\n',
 };
 const commit = { event: 'phase', phase: 'commit', seconds: 0 };
 const recovered = { event: 'end', status: 'recovered', scripts: 0 };
@@ -35,7 +40,7 @@ async function play(applying: readonly unknown[], recovering: readonly unknown[]
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   try {
-    await replay(delivery, plan, new ReplayLog(() => undefined));
+    await replay(delivery, { digest: plan, steps: 9 }, new ReplayLog(() => undefined));
     return 'applied';
   } catch (error) {
     return error;
@@ -67,6 +72,19 @@ describe('an agent that ended without saying how', () => {
   test('has applied the plan when it had committed it', async () => {
     expect(await play([step, commit], [recovered])).toBe('applied');
     expect(await play([step], [found('committed'), recovered])).toBe('applied');
+  });
+
+  test.each([
+    ['it had said so', [failed, { event: 'phase', phase: 'stop', seconds: 0 }], [recovered]],
+    ['its state says so', [failed], [found('stopped'), recovered]],
+  ])('has stopped when %s', async (_, applying, recovering) => {
+    expect(await play(applying, recovering)).toMatchObject({
+      code: 'STOPPED',
+      output: 'no\nway\n',
+      message:
+        'step 4 (action) failed: the agent was killed after it had stopped; the guest is between two states: ' +
+        'steps 0 to 3 before it done and kept, steps 5 to 8 not done',
+    });
   });
 
   test('is stuck when the recovery is', async () => {
@@ -110,5 +128,19 @@ test.each([
   expect(await play([end], [])).toMatchObject({
     code: 'ROLLED_BACK',
     message: expect.stringMatching(message) as string,
+  });
+});
+
+test.each([
+  [0, 3, 'nothing came before it, steps 1 to 2 not done'],
+  [1, 3, 'step 0 before it done and kept, step 2 not done'],
+  [2, 3, 'steps 0 to 1 before it done and kept, nothing was to come after it'],
+])('a stop at step %d of %d says what is done, and what is not', (step, steps, message) => {
+  const failure = { code: 'SCRIPT_FAILED', path: '/a', message: 'exit status 1' };
+  const end = { event: 'end', status: 'stopped', scripts: 1, ...failure } as const;
+  expect(endError(end, { step, kind: 'script', output: 'one\ntwo\nthree\n' }, steps)).toMatchObject({
+    code: 'STOPPED',
+    exitStatus: 9,
+    message: `step ${step} (script) failed: /a: exit status 1: two / three; the guest is between two states: ${message}`,
   });
 });

@@ -130,3 +130,21 @@ test('a VM in which the plan fails has its old files back and stays off its netw
   ).toBe('');
   expect(await objects(guest)).toContain('oua-filter-0');
 });
+
+test('a VM in which the plan stops at a failure keeps what is done, and stays off its network', async () => {
+  await using lab = await TemporaryLab.open();
+  const copy = await lab.copy(original, 'stopped');
+  const guest = await lab.resume(copy.name, { paused: true });
+  const target = { kind: 'qemu', qmp: guest.qmp, guestAgent: guest.agent } as const;
+  const plan = await writePlan(join(guest.folder, 'plan'), 3);
+  await expect(applyPlan(plan, { target, onFailure: 'stop' })).rejects.toMatchObject({
+    code: 'STOPPED',
+    output: 'cut off\n',
+    message: expect.stringMatching(
+      /^step 1 \(script\) failed: .*; step 0 before it done and kept, step 2 not done; the VM runs without its network \(net0\)$/,
+    ) as string,
+  });
+  const seen = 'ls -d /opt/big /var/lib/dpkg/info/oua-test* /var/lib/ouassister /run/ouassister';
+  expect(await inGuest(lab, guest, seen)).toBe('/opt/big\n/var/lib/dpkg/info/oua-test.postinst\n');
+  expect(await objects(guest)).toContain('oua-filter-0');
+});

@@ -30,14 +30,14 @@ export async function applyInside(
   const stream = join(shared, streamFile);
   try {
     using plan = PlanReader.open(path);
-    writeStream(plan, stream);
+    const { steps } = writeStream(plan, stream);
     const delivery: Delivery = {
       started: true,
       run: (command, stop) => runAgent(container, command, stop),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
     const started = performance.now();
-    await replay(delivery, plan.digest, new ReplayLog(() => undefined), signal);
+    await replay(delivery, { digest: plan.digest, steps }, new ReplayLog(() => undefined), signal);
     return (performance.now() - started) / 1000;
   } finally {
     await rm(stream, { force: true });
