@@ -3,7 +3,15 @@ import { auditKinds, type AuditKind } from '../plan/audit-event.js';
 import { PlanReader } from '../plan/reader.js';
 import { auditRows } from '../report/audit.js';
 import { signalName } from '../report/signals.js';
-import { actionRows, fileRows, scriptRows, stepRows, summary, text } from '../report/summary.js';
+import {
+  actionRows,
+  conffileRows,
+  fileRows,
+  scriptRows,
+  stepRows,
+  summary,
+  text,
+} from '../report/summary.js';
 import type { Command, CommonArguments } from './command.js';
 import { printJson, printTable, printText } from './output.js';
 
@@ -14,6 +22,8 @@ interface ShowArguments extends CommonArguments {
   readonly scripts?: boolean;
   readonly actions?: boolean;
   readonly files?: boolean;
+  readonly conffiles?: boolean;
+  readonly debconf?: boolean;
   readonly proc?: boolean;
   readonly signals?: boolean;
   readonly programs?: boolean;
@@ -88,6 +98,38 @@ const views = {
           row.size ?? '',
           row.target === undefined ? row.path : `${row.path} -> ${row.target}`,
         ]),
+      ),
+  },
+  conffiles: {
+    describe: "configuration files with two versions, the administrator's and the package's: which one it is",
+    rows: (plan) => conffileRows(plan.conffiles()),
+    print: (plan) =>
+      printTable(
+        ['DECISION', 'BY', 'PACKAGE', 'PATH', 'OTHER VERSION'],
+        conffileRows(plan.conffiles()).map((row) => [
+          row.decision,
+          row.by,
+          row.package ?? '-',
+          row.path,
+          row.beside ?? '(was deleted)',
+        ]),
+      ),
+  },
+  debconf: {
+    describe: "packages' questions, and the answers that they get",
+    rows: (plan) => plan.debconfQuestions(),
+    print: (plan) =>
+      printTable(
+        ['QUESTION', 'TYPE', 'ANSWER', 'SEEN', 'PACKAGES'],
+        plan
+          .debconfQuestions()
+          .map(({ name, type, value, withheld, seen, owners }) => [
+            name,
+            type ?? '-',
+            withheld ? '(withheld)' : (value ?? ''),
+            seen ? 'yes' : 'no',
+            owners.join(' '),
+          ]),
       ),
   },
   proc: {
@@ -218,6 +260,15 @@ function printSummary(plan: PlanReader): void {
       ['scripts', `${counts.scripts}, of which ${counts.replayed} run at the replay`],
       ['live actions', counts.actions],
       ...(counts.signals > 0 ? [['signals', `${counts.signals} to processes of the guest, kept back`]] : []),
+      ...(counts.conffilesKept + counts.conffilesInstalled > 0
+        ? [
+            [
+              'conffiles',
+              `${counts.conffilesKept} kept as the administrator has them, ${counts.conffilesInstalled} replaced`,
+            ],
+          ]
+        : []),
+      ...(counts.questions > 0 ? [['questions', `${counts.questions} of debconf's, see --debconf`]] : []),
       ['files', `${counts.put} put, ${counts.link} linked, ${counts.remove} removed (${counts.bytes} bytes)`],
     ],
   );

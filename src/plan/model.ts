@@ -253,6 +253,45 @@ export interface GuestSignal {
   readonly targetComm: string;
 }
 
+/**
+ * What is done about a configuration file of dpkg's that both the administrator and the package have changed, where the
+ * guest's own configuration leaves it to be asked: the administrator's version is kept, or the package's is installed.
+ */
+export const conffileChoices = ['keep', 'install'] as const;
+export type ConffileChoice = (typeof conffileChoices)[number];
+/** Programs that decide so. */
+export const conffileDeciders = ['dpkg', 'ucf', 'rpm'] as const;
+
+/** Which version of a configuration file the update took, of two that there were. */
+export interface ConffileDecision {
+  readonly path: Buffer;
+  /** undefined: it cannot be told. */
+  readonly package: string | undefined;
+  readonly by: (typeof conffileDeciders)[number];
+  readonly decision: ConffileChoice;
+  /** The administrator's version; undefined: deleted. It need not be one of the plan's contents. */
+  readonly admin: ContentId | undefined;
+  /** The package's version. */
+  readonly offered: ContentId;
+  /** Where the version is that was not taken; undefined: nowhere, it was deleted before. */
+  readonly beside: Buffer | undefined;
+}
+
+/** A question of debconf's (debconf-devel(7)) that the update has declared, asked or answered. */
+export interface DebconfQuestion {
+  readonly name: string;
+  /** `string`, `boolean`, `select`, …; undefined: debconf knows none. */
+  readonly type: string | undefined;
+  /** What a package gets for an answer, as debconf writes it; undefined: nothing, or it is withheld. */
+  readonly value: string | undefined;
+  /** Of a password the plan tells no value here. It is in the files that the plan holds. */
+  readonly withheld: boolean;
+  /** Whether it counts as answered by a person: what was preseeded does. */
+  readonly seen: boolean;
+  /** The packages that it belongs to. */
+  readonly owners: readonly string[];
+}
+
 /** Something that a reader of the plan should know: an unknown, a limit, a decision taken. */
 export interface Note {
   readonly code: string;

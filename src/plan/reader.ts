@@ -7,7 +7,9 @@ import { auditEvent, type AuditEvent } from './audit-event.js';
 import { checkDatabase, checkHeader, damaged, sqliteCode } from './check.js';
 import type {
   CommandRecord,
+  ConffileDecision,
   ContentId,
+  DebconfQuestion,
   Execution,
   FileChange,
   FileState,
@@ -182,6 +184,29 @@ export class PlanReader implements Disposable {
   *auditEvents(): Generator<AuditEvent> {
     const query = `SELECT ${Object.keys(rows.auditEvent.shape).join(', ')} FROM audit_event ORDER BY number`;
     for (const row of this.#each(rows.auditEvent, query)) yield auditEvent(row);
+  }
+
+  conffiles(): ConffileDecision[] {
+    return this.#all(rows.conffile, 'SELECT * FROM conffile ORDER BY number').map((row) => ({
+      path: row.path,
+      package: row.package ?? undefined,
+      by: row.decided_by,
+      decision: row.decision,
+      admin: row.admin?.toString('hex'),
+      offered: row.offered.toString('hex'),
+      beside: row.beside ?? undefined,
+    }));
+  }
+
+  debconfQuestions(): DebconfQuestion[] {
+    return this.#all(rows.debconfQuestion, 'SELECT * FROM debconf_question ORDER BY number').map((row) => ({
+      name: row.name,
+      type: row.type ?? undefined,
+      value: row.value ?? undefined,
+      withheld: row.withheld === 1,
+      seen: row.seen === 1,
+      owners: this.#texts('debconf_owner', 'question', row.number),
+    }));
   }
 
   notes(): Note[] {

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { auditKinds } from './audit-event.js';
-import { scriptKinds } from './model.js';
+import { conffileChoices, conffileDeciders, scriptKinds } from './model.js';
 
 /** `PRAGMA application_id`: the bytes `OUAp`. */
 export const applicationId = 0x4f554170;
@@ -230,6 +230,33 @@ export const tables = {
     CHECK ((kind IN ('connect', 'bind')) = (family IS NOT NULL AND errno IS NOT NULL)),
     CHECK ((kind = 'signal') = (target IS NOT NULL AND signal IS NOT NULL))
   ) STRICT`,
+  conffile: `CREATE TABLE conffile (
+    number INTEGER PRIMARY KEY,
+    path BLOB NOT NULL CHECK (substr(path, 1, 1) = x'2f'),
+    package TEXT,
+    decided_by TEXT NOT NULL CHECK (decided_by IN (${oneOf(conffileDeciders)})),
+    decision TEXT NOT NULL CHECK (decision IN (${oneOf(conffileChoices)})),
+    admin BLOB CHECK (length(admin) = 32),
+    offered BLOB NOT NULL CHECK (length(offered) = 32),
+    beside BLOB CHECK (substr(beside, 1, 1) = x'2f'),
+    CHECK (decision = 'install' OR beside IS NOT NULL)
+  ) STRICT`,
+  debconf_question: `CREATE TABLE debconf_question (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    type TEXT,
+    value TEXT,
+    withheld INTEGER NOT NULL CHECK (withheld IN (0, 1)),
+    seen INTEGER NOT NULL CHECK (seen IN (0, 1)),
+    CHECK (withheld = 0 OR value IS NULL),
+    CHECK (type IS NOT 'password' OR withheld = 1)
+  ) STRICT`,
+  debconf_owner: `CREATE TABLE debconf_owner (
+    question INTEGER NOT NULL REFERENCES debconf_question,
+    position INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (question, position)
+  ) STRICT, WITHOUT ROWID`,
   note: `CREATE TABLE note (
     number INTEGER PRIMARY KEY,
     code TEXT NOT NULL,
@@ -358,6 +385,23 @@ export const rows = {
     errno: int.nullable(),
     target: int.nullable(),
     signal: int.nullable(),
+  }),
+  conffile: z.object({
+    path: bytes,
+    package: text.nullable(),
+    decided_by: z.enum(conffileDeciders),
+    decision: z.enum(conffileChoices),
+    admin: bytes.nullable(),
+    offered: bytes,
+    beside: bytes.nullable(),
+  }),
+  debconfQuestion: z.object({
+    number: int,
+    name: text,
+    type: text.nullable(),
+    value: text.nullable(),
+    withheld: flag,
+    seen: flag,
   }),
   note: z.object({ code: text, text }),
   bytesValue: z.object({ value: bytes }),

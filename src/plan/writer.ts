@@ -9,7 +9,9 @@ import { auditRow, type AuditEvent } from './audit-event.js';
 import { sqliteCode } from './check.js';
 import { digestPlan } from './digest.js';
 import type {
+  ConffileDecision,
   ContentId,
+  DebconfQuestion,
   Execution,
   FileChange,
   GuestSignal,
@@ -49,7 +51,10 @@ export class PlanWriter implements AsyncDisposable {
   readonly #database: Database.Database;
   readonly #statements = new Map<string, Database.Statement>();
   readonly #contents = new Map<ContentId, number>();
-  readonly #counts = { command: 0, step: 0, execution: 0, signal: 0, auditEvent: 0, note: 0 };
+  readonly #counts = {
+    ...{ command: 0, step: 0, execution: 0, signal: 0, auditEvent: 0 },
+    ...{ conffile: 0, debconfQuestion: 0, note: 0 },
+  };
   #operations = 0;
   #bytes = 0;
   #open = true;
@@ -222,6 +227,30 @@ export class PlanWriter implements AsyncDisposable {
         .prepare('UPDATE audit_event SET package = ? WHERE number >= ? AND package = ?')
         .run(right, since, wrong);
     });
+  }
+
+  /** Adds a decision between two versions of a configuration file. */
+  conffile(decision: ConffileDecision): void {
+    this.#insert('conffile', {
+      number: this.#counts.conffile++,
+      path: decision.path,
+      package: decision.package ?? null,
+      decided_by: decision.by,
+      decision: decision.decision,
+      admin: decision.admin === undefined ? null : Buffer.from(decision.admin, 'hex'),
+      offered: Buffer.from(decision.offered, 'hex'),
+      beside: decision.beside ?? null,
+    });
+  }
+
+  /** Adds a question of debconf's. Each may come once. */
+  debconfQuestion({ name, type, value, withheld, seen, owners }: DebconfQuestion): void {
+    const number = this.#counts.debconfQuestion++;
+    this.#insert('debconf_question', {
+      ...{ number, name, type: type ?? null, value: value ?? null },
+      ...{ withheld: Number(withheld), seen: Number(seen) },
+    });
+    this.#insertList('debconf_owner', 'question', number, owners);
   }
 
   note(note: Note): void {

@@ -1,5 +1,5 @@
 import type { PlanReader } from '../plan/reader.js';
-import type { FileChange, MergeFormat, ScriptCall, Step } from '../plan/model.js';
+import type { ConffileDecision, FileChange, MergeFormat, ScriptCall, Step } from '../plan/model.js';
 
 /** Everything a plan does to files, counted by what it does. */
 export interface FileCounts {
@@ -148,6 +148,30 @@ function fileRow(step: number, change: FileChange): FileRow {
   };
 }
 
+/** One decision about a configuration file as the reports print it. */
+export interface ConffileRow {
+  readonly path: string;
+  readonly package?: string;
+  readonly by: ConffileDecision['by'];
+  readonly decision: ConffileDecision['decision'];
+  /** SHA-256 of the administrator's version, unless it was deleted, and of the package's. */
+  readonly admin?: string;
+  readonly offered: string;
+  /** Where the version is that was not taken. */
+  readonly beside?: string;
+}
+
+export function conffileRows(decisions: readonly ConffileDecision[]): ConffileRow[] {
+  return decisions.map(({ path, package: name, by, decision, admin, offered, beside }) => ({
+    path: text(path),
+    ...(name !== undefined && { package: name }),
+    ...{ by, decision },
+    ...(admin !== undefined && { admin }),
+    offered,
+    ...(beside !== undefined && { beside: text(beside) }),
+  }));
+}
+
 /** One line a step: what the replay will do, in order. */
 export interface StepRow {
   readonly step: number;
@@ -187,6 +211,7 @@ export function summary(plan: PlanReader) {
   const files = fileCounts(plan.steps());
   const scripts = scriptRows(plan.steps());
   const actions = actionRows(plan.steps()).length;
+  const conffiles = plan.conffiles();
   return {
     ...plan.header,
     commands: plan.commands(),
@@ -198,6 +223,10 @@ export function summary(plan: PlanReader) {
       replayed: scripts.filter(({ runs }) => runs === 'replay').length,
       actions,
       signals: plan.signals().length,
+      /** Configuration files of which the administrator's version was kept, and those of which it was not. */
+      conffilesKept: conffiles.filter(({ decision }) => decision === 'keep').length,
+      conffilesInstalled: conffiles.filter(({ decision }) => decision === 'install').length,
+      questions: plan.debconfQuestions().length,
       steps: [...plan.steps()].length,
     },
     notes: plan.notes(),

@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import type { AuditEvent } from '../../src/plan/audit-event.js';
 import {
+  conffileChoices,
+  conffileDeciders,
   scriptKinds,
+  type ConffileDecision,
+  type DebconfQuestion,
   type FileChange,
   type FileState,
   type Merge,
@@ -140,6 +144,27 @@ const auditEvent: fc.Arbitrary<AuditEvent> = fc.oneof(
   }),
 );
 
+const digest = bytes.map(contentId);
+const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+const word = fc.string({ unit: 'binary' });
+const conffile: fc.Arbitrary<ConffileDecision> = fc
+  .record({
+    ...{ path, package: maybe(word), by: fc.constantFrom(...conffileDeciders) },
+    ...{ decision: fc.constantFrom(...conffileChoices), admin: maybe(digest), offered: digest, beside: path },
+  })
+  .chain((each) =>
+    each.decision === 'keep' ? fc.constant(each) : maybe(path).map((beside) => ({ ...each, beside })),
+  );
+const debconfQuestion: fc.Arbitrary<DebconfQuestion> = fc
+  .record({
+    ...{ name: word, type: maybe(fc.constantFrom('string', 'boolean', 'password')), value: maybe(word) },
+    ...{ withheld: fc.boolean(), seen: fc.boolean(), owners: fc.array(word, { maxLength: 3 }) },
+  })
+  .map((each) => {
+    const withheld = each.withheld || each.type === 'password';
+    return { ...each, withheld, value: withheld ? undefined : each.value };
+  });
+
 const plan: fc.Arbitrary<PlanData> = contents.chain((stored) =>
   fc.record({
     header: fc.constant(samplePlan.header),
@@ -164,6 +189,8 @@ const plan: fc.Arbitrary<PlanData> = contents.chain((stored) =>
       { maxLength: 3 },
     ),
     auditEvents: fc.array(auditEvent, { maxLength: 5 }),
+    conffiles: fc.array(conffile, { maxLength: 3 }),
+    debconfQuestions: fc.uniqueArray(debconfQuestion, { maxLength: 3, selector: ({ name }) => name }),
     notes: fc.array(fc.record({ code: fc.string(), text: fc.string({ unit: 'binary' }) }), { maxLength: 3 }),
   }),
 );

@@ -3,6 +3,8 @@ import { OuaError } from '../../src/base/errors.js';
 import type { AuditEvent } from '../../src/plan/audit-event.js';
 import type {
   CommandRecord,
+  ConffileDecision,
+  DebconfQuestion,
   Execution,
   FileChange,
   GuestSignal,
@@ -28,6 +30,8 @@ export interface PlanData {
   readonly procReads: readonly ProcRead[];
   readonly signals: readonly GuestSignal[];
   readonly auditEvents: readonly AuditEvent[];
+  readonly conffiles: readonly ConffileDecision[];
+  readonly debconfQuestions: readonly DebconfQuestion[];
   readonly notes: readonly Note[];
 }
 
@@ -56,6 +60,8 @@ export async function writePlan(path: string, data: PlanData): Promise<string> {
   for (const read of data.procReads) writer.procRead(read);
   for (const signal of data.signals) writer.signal(signal);
   for (const event of data.auditEvents) writer.auditEvent(event);
+  for (const decision of data.conffiles) writer.conffile(decision);
+  for (const question of data.debconfQuestions) writer.debconfQuestion(question);
   for (const note of data.notes) writer.note(note);
   return writer.finish();
 }
@@ -72,6 +78,8 @@ export function readPlan(reader: PlanReader, contents: readonly Buffer[]): PlanD
     procReads: reader.procReads(),
     signals: reader.signals(),
     auditEvents: [...reader.auditEvents()],
+    conffiles: reader.conffiles(),
+    debconfQuestions: reader.debconfQuestions(),
     notes: reader.notes(),
   };
 }
@@ -297,6 +305,36 @@ export const samplePlan: PlanData = {
     { kind: 'owner', command: 1, pid: 702, path: Buffer.from('/opt/site'), uid: 4_294_967_294 },
     { kind: 'connect', command: 0, pid: 700, family: 'inet6', host: '::1', port: 80, errno: 111 },
     { kind: 'signal', command: 1, pid: 702, target: -411, signal: 15 },
+  ],
+  conffiles: [
+    {
+      path: Buffer.from('/etc/site.conf'),
+      package: 'site',
+      by: 'dpkg',
+      decision: 'keep',
+      admin: contentId(page),
+      offered: contentId(shell),
+      beside: Buffer.from('/etc/site.conf.dpkg-dist'),
+    },
+    {
+      path: Buffer.from([0x2f, 0xff]),
+      package: undefined,
+      by: 'ucf',
+      decision: 'install',
+      admin: undefined,
+      offered: contentId(empty),
+      beside: undefined,
+    },
+  ],
+  debconfQuestions: [
+    {
+      ...{ name: 'site/colour', type: 'select', value: 'blue\\nish', withheld: false, seen: true },
+      owners: ['site', 'libsite1'],
+    },
+    {
+      ...{ name: 'site/password', type: 'password', value: undefined, withheld: true, seen: false },
+      owners: [],
+    },
   ],
   notes: [{ code: 'SOCKETS_SKIPPED', text: 'one socket was left out' }],
 };
