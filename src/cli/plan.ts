@@ -3,7 +3,7 @@ import { OuaError } from '../base/errors.js';
 import { profileCacheFolder } from '../kernel/profile-cache.js';
 import { readProfile, shippedProfiles } from '../kernel/profile.js';
 import { diskFormats, type DiskFormat } from '../disk/image.js';
-import { scriptPolicies, type ScriptPolicy } from '../plan/model.js';
+import { conffileChoices, scriptPolicies, type ConffileChoice, type ScriptPolicy } from '../plan/model.js';
 import { planUpdate } from '../planner/plan.js';
 import type { Command, CommonArguments } from './command.js';
 import { memoryFormatHelp, memoryHelp } from './memory-option.js';
@@ -22,6 +22,8 @@ interface PlanArguments extends CommonArguments {
   readonly timeout: number | undefined;
   readonly audit: boolean;
   readonly policy: ScriptPolicy;
+  readonly conffiles: ConffileChoice;
+  readonly preseed: string | undefined;
 }
 
 export const planCommand: Command<PlanArguments> = {
@@ -76,6 +78,18 @@ export const planCommand: Command<PlanArguments> = {
           'split: maintainer scripts run now, and what they do to the running system at the replay; ' +
           'defer: all of each script runs at the replay',
       })
+      .option('conffiles', {
+        choices: conffileChoices,
+        default: 'keep' as const,
+        describe:
+          'configuration files that both the administrator and a package have changed, where the guest does not say ' +
+          "itself, keep: the administrator's version; install: the package's",
+      })
+      .option('preseed', {
+        type: 'string',
+        requiresArg: true,
+        describe: "answers to packages' questions, a file for debconf-set-selections",
+      })
       .option('audit', {
         type: 'boolean',
         default: false,
@@ -115,6 +129,8 @@ export const planCommand: Command<PlanArguments> = {
         timeout: args.timeout,
         audit: args.audit,
         policy: args.policy,
+        conffiles: args.conffiles,
+        preseed: args.preseed,
         signal,
         onEvent: (event) => {
           if (event.type === 'phase') phase(event.phase);

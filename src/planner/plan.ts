@@ -14,7 +14,7 @@ import { openGuest } from '../guest/open.js';
 import type { Profile } from '../kernel/profile.js';
 import { openMemory } from '../memory/open.js';
 import type { Guest } from '../guest/guest.js';
-import type { PackageChange, ScriptPolicy } from '../plan/model.js';
+import type { ConffileChoice, PackageChange, ScriptPolicy } from '../plan/model.js';
 import { PlanWriter } from '../plan/writer.js';
 import { stubPath } from '../sandbox/sandbox.js';
 import { ChangeCollector } from '../shadow/fs/collector.js';
@@ -28,7 +28,9 @@ import { requireQuiet } from './guest-state.js';
 import { guestIdentity } from './identity.js';
 import { LiveCalls } from './live/live-calls.js';
 import { memoryFilesNote } from './memory-files.js';
+import { conffileNote } from './package-managers/configuration-files.js';
 import { presentPackageManagers } from './package-managers/present.js';
+import { readPreseed, type Preseed } from './preseed.js';
 import { Recorder } from './recorder.js';
 import { runCommand, type CommandEnd } from './run-command.js';
 import { requireSameMachine } from './same-machine.js';
@@ -61,6 +63,10 @@ export interface PlanOptions {
   readonly policy?: ScriptPolicy | undefined;
   /** Whether the plan gets a full event record: what was done to which files, by whom and for which package. Default: no. */
   readonly audit?: boolean | undefined;
+  /** Which version of a configuration file the guest's own configuration does not decide about is taken. Default: `keep`. */
+  readonly conffiles?: ConffileChoice | undefined;
+  /** A file of answers to debconf's questions, as debconf-set-selections(1) reads it. */
+  readonly preseed?: string | undefined;
   readonly profile?: Profile | undefined;
   /** Where to look for the profile of the guest's kernel; without one it is derived. */
   readonly profileDirectory?: string | undefined;
@@ -86,8 +92,9 @@ export interface PlanResult {
  * Plans an update of a suspended guest: runs the commands in the guest's shadow and writes down what they do.
  * Neither the disk nor the memory image is written to. Needs root.
  *
- * @throws OuaError what opening either image throws, `GUEST_MISMATCH`, `GUEST_BUSY`, `GUEST_UNSYNCED`, `UPDATE_FAILED` when a
- *   command exits with anything but 0, `INTERRUPTED`, `DISK_FULL`. No plan file is left then.
+ * @throws OuaError `USAGE` for a bad line of `preseed`, what opening either image throws, `GUEST_MISMATCH`, `GUEST_BUSY`,
+ *   `GUEST_UNSYNCED`, `UPDATE_FAILED` when a command exits with anything but 0, `INTERRUPTED`, `DISK_FULL`. No plan file is
+ *   left then.
  */
 export async function planUpdate(options: PlanOptions): Promise<PlanResult> {
   try {
@@ -111,6 +118,7 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
       'choose another --output, or remove the file',
     );
   await using stack = new ResourceStack();
+  const preseed = options.preseed === undefined ? undefined : stack.use(await readPreseed(options.preseed));
 
   emit({ type: 'phase', phase: 'memory' });
   const memory = stack.use(await openMemory(options.memory, { format: options.memoryFormat }));
@@ -130,7 +138,7 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   for (let attempt = 1; ; attempt++) {
     const known = whole.size;
     try {
-      const result = await attemptPlan(options, { guest, disk, whole });
+      const result = await attemptPlan(options, { guest, disk, whole, preseed });
       return { ...result, seconds: (performance.now() - started) / 1000 };
     } catch (error) {
       if (whole.size === known || attempt === maximumAttempts || signal?.aborted) throw error;
@@ -139,12 +147,20 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   }
 }
 
+/** What is planned for, over all attempts. */
+interface Subject {
+  readonly guest: Guest;
+  readonly disk: Disk;
+  readonly whole: WholeScripts;
+  readonly preseed: Preseed | undefined;
+}
+
 /** Plans once, from the guest's own state on. */
 async function attemptPlan(
   options: PlanOptions,
-  { guest, disk, whole }: { readonly guest: Guest; readonly disk: Disk; readonly whole: WholeScripts },
+  { guest, disk, whole, preseed }: Subject,
 ): Promise<Omit<PlanResult, 'seconds'>> {
-  const { policy = 'split', signal } = options;
+  const { policy = 'split', conffiles = 'keep', signal } = options;
   const emit = options.onEvent ?? (() => {});
   const abortable = signal ? { signal } : {};
   await using stack = new ResourceStack();
@@ -155,6 +171,7 @@ async function attemptPlan(
   const files = new DiskFiles(shadow.layers, guest.mounts());
   const managers = presentPackageManagers(shadow.root);
   requireQuiet(shadow.root, managers, guest, files);
+  preseed?.requireDebconf(shadow.root);
   const unwritten = new UnwrittenData(guest, files);
   unwritten.requireDatabases(
     shadow.root,
@@ -187,12 +204,19 @@ async function attemptPlan(
   const timeout = options.timeout ?? defaultTimeout;
   const answers = guestAnswers(guest, (sent) => recorder.onSignal(sent));
   const asks = { audit: audited, live: live !== undefined };
-  const around = { guest, answers, shadow, proc, changes, packages: runs, onLine, ...asks, timeout, signal };
+  const environment = Object.fromEntries(
+    managers.flatMap((manager) => Object.entries(manager.conffileEnvironment?.(conffiles) ?? {})),
+  );
+  const around = {
+    ...{ guest, answers, shadow, proc, changes, recorder, packages: runs },
+    ...{ onLine, ...asks, environment, timeout, signal },
+  };
 
   emit({ type: 'phase', phase: 'update' });
-  for (const argv of options.commands) {
+  const answered = preseed ? [{ argv: preseed.command, files: [preseed.file] }] : [];
+  for (const { argv, files } of [...answered, ...options.commands.map((argv) => ({ argv, files: [] }))]) {
     emit({ type: 'command', argv });
-    const end = await runCommand(argv, { ...around, recorder });
+    const end = await runCommand(argv, { ...around, files });
     if (end.exitStatus !== 0) {
       recorder.blameScript();
       throw updateFailed(argv, end);
@@ -209,11 +233,19 @@ async function attemptPlan(
   unwritten.requireTouched(log.touched);
   const packages = runs.flatMap((run) => run.changes());
   writer.packages(packages);
+  const tree = {
+    ...{ root: shadow.root, touched: log.touched },
+    before: (path: Buffer) => changes.lowerState(path),
+  };
+  const decisions = runs.flatMap((run) => run.conffiles(tree));
+  for (const decision of decisions) writer.conffile(decision);
+  for (const question of runs.flatMap((run) => run.questions())) writer.debconfQuestion(question);
   for (const read of proc.reads()) writer.procRead(read);
   for (const note of [
     unwritten.note(),
     memoryFilesNote(shadow.leftOut),
     ...runs.flatMap((run) => run.notes()),
+    conffileNote(conffiles, decisions),
   ])
     if (note) writer.note(note);
   for (const { path, reason } of proc.absences)
@@ -230,12 +262,14 @@ async function attemptPlan(
   };
 }
 
-function updateFailed(argv: readonly string[], end: CommandEnd): OuaError {
-  const last =
-    end.lines.findLast((line) => /^E:|error/i.test(line)) ?? end.lines.at(-1) ?? 'it printed nothing';
+function updateFailed(argv: readonly string[], { exitStatus, lines, failed }: CommandEnd): OuaError {
+  const last = lines.findLast((line) => /^E:|error/i.test(line)) ?? lines.at(-1) ?? 'it printed nothing';
+  const script = failed && [`${failed.package}.${failed.kind}`, ...failed.args].join(' ').trim();
+  const why = failed ? `; the last script to fail was ${script}, with status ${failed.exitStatus}` : '';
   return new OuaError(
     'UPDATE_FAILED',
-    `${argv.join(' ')} ended with status ${end.exitStatus}: ${last}`,
-    'the guest is untouched; run the command in the shadow again with other options',
+    `${argv.join(' ')} ended with status ${exitStatus}: ${last}${why}`,
+    'the guest is untouched; see what the script says, and plan again, perhaps without that package',
+    { output: lines.join('\n') },
   );
 }

@@ -9,7 +9,7 @@ import type { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
 import { reachedBy, reachedByWrite, type LiveActions, type LiveCalls } from './live/live-calls.js';
 import type { PackageRun, ScriptExec } from './package-managers/package-manager.js';
-import { RunningScripts, type RunningScript } from './running-scripts.js';
+import { RunningScripts, type FailedScript, type RunningScript } from './running-scripts.js';
 import type { UpdateLog } from './update-log.js';
 import type { WholeScripts } from './whole-scripts.js';
 
@@ -77,6 +77,11 @@ export class Recorder {
   /** Live actions recorded so far. */
   get actions(): number {
     return this.#actions;
+  }
+
+  /** The last script call that ran offline and did not end well. */
+  get failed(): FailedScript | undefined {
+    return this.#running.failed;
   }
 
   /** Handler for the tracer: called at execve(2) of scripts and of what may touch the running system, while the caller stands still. */

@@ -2,7 +2,7 @@ import { throwIfAborted } from '../base/abort.js';
 import { OuaError } from '../base/errors.js';
 import type { GuestAnswers } from '../emulate/guest-calls.js';
 import type { Guest } from '../guest/guest.js';
-import { createSandbox, hiddenProcPath } from '../sandbox/sandbox.js';
+import { createSandbox, hiddenProcPath, type SandboxFile } from '../sandbox/sandbox.js';
 import type { ChangeCollector } from '../shadow/fs/collector.js';
 import type { ShadowFs } from '../shadow/fs/open.js';
 import type { ShadowProc } from '../shadow/proc/mount.js';
@@ -12,6 +12,7 @@ import { livePaths } from './live/table.js';
 import { OutputTail } from './output-tail.js';
 import type { PackageRun } from './package-managers/package-manager.js';
 import type { Recorder } from './recorder.js';
+import type { FailedScript } from './running-scripts.js';
 
 /** The surroundings that every command of an update shares. */
 export interface Surroundings {
@@ -28,6 +29,10 @@ export interface Surroundings {
   readonly audit: boolean;
   /** Whether programs that may touch the running system are asked about. */
   readonly live: boolean;
+  /** Added to the environment of every command. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Host files that the command finds, read-only, beside the guest's. */
+  readonly files?: readonly SandboxFile[];
   /** Seconds that a command may take. */
   readonly timeout: number;
   readonly signal: AbortSignal | undefined;
@@ -38,8 +43,10 @@ export interface CommandEnd {
   /** As a shell shows it. */
   readonly exitStatus: number;
   readonly seconds: number;
-  /** The last lines that it printed. */
+  /** The last lines that it printed, and up to 200 of the script that failed. */
   readonly lines: readonly string[];
+  /** The last script of it that failed, whether or not that made it fail. */
+  readonly failed: FailedScript | undefined;
   /** Processes that it left running; they are dead now. */
   readonly leftovers: readonly Leftover[];
 }
@@ -52,15 +59,17 @@ export interface CommandEnd {
  */
 export async function runCommand(argv: readonly string[], around: Surroundings): Promise<CommandEnd> {
   const limit = AbortSignal.timeout(around.timeout * 1000);
+  const signal = AbortSignal.any(around.signal ? [around.signal, limit] : [limit]);
+  const output = new OutputTail(around.onLine);
   try {
-    return await runTraced(argv, around, AbortSignal.any(around.signal ? [around.signal, limit] : [limit]));
+    return await runTraced(argv, around, output, signal);
   } catch (error) {
     if (!limit.aborted || around.signal?.aborted) throw error;
     throw new OuaError(
       'UPDATE_FAILED',
       `${argv.join(' ')} took more than ${around.timeout} s`,
       'see what it waits for, or give it more time with --timeout',
-      { cause: error },
+      { cause: error, output: output.lines.join('\n') },
     );
   }
 }
@@ -68,10 +77,13 @@ export async function runCommand(argv: readonly string[], around: Surroundings):
 async function runTraced(
   argv: readonly string[],
   around: Surroundings,
+  output: OutputTail,
   signal: AbortSignal,
 ): Promise<CommandEnd> {
   const { guest, answers, shadow, proc, changes, recorder } = around;
   const started = performance.now();
+  const failedBefore = recorder.failed;
+  const begun = new Map<number, number>();
   recorder.beginCommand(argv);
   await using sandbox = await createSandbox({
     root: shadow.root,
@@ -79,10 +91,11 @@ async function runTraced(
     hostname: guest.uts.nodename,
     proc: proc.directory,
     sharedMemory: shadow.sharedMemory,
+    environment: around.environment,
+    ...(around.files && { files: around.files }),
     lastPid: Math.max(...guest.processes().map((process) => process.pid)),
     signal,
   });
-  const output = new OutputTail(around.onLine);
   const run = trace({
     command: sandbox.launcher,
     armed: 'later',
@@ -92,8 +105,16 @@ async function runTraced(
     ...askedExecs(around),
     connects: around.live,
     effects: around.live,
-    onExec: (stop) => recorder.onExec(stop),
-    onEvent: (event) => recorder.onTrace(event),
+    onExec: (stop) => {
+      // A script's caller stands still: all that it says comes after this.
+      begun.set(stop.pid, output.position);
+      return recorder.onExec(stop);
+    },
+    onEvent: (event) => {
+      const { failed } = recorder;
+      recorder.onTrace(event);
+      if (recorder.failed && recorder.failed !== failed) output.mark(begun.get(recorder.failed.pid) ?? 0);
+    },
     audit: around.audit,
     signal,
   });
@@ -111,7 +132,8 @@ async function runTraced(
   const { exitStatus, leftovers } = await run.result;
   const seconds = (performance.now() - started) / 1000;
   await recorder.endCommand(exitStatus, seconds);
-  return { exitStatus, seconds, lines: output.lines, leftovers };
+  const failed = recorder.failed === failedBefore ? undefined : recorder.failed;
+  return { exitStatus, seconds, lines: output.lines, failed, leftovers };
 }
 
 /** Which programs the tracer asks about. */

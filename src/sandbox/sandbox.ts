@@ -12,6 +12,13 @@ import { cgroupControllers, removeCgroups, removeStaleCgroups } from './cgroups.
 import { defaultLimits, ociConfig, openFilesLimit, type Limits } from './config.js';
 import { makeLogSink } from './log-sink.js';
 
+/** A file of the host that shows up in the sandbox, read-only. */
+export interface SandboxFile {
+  readonly host: string;
+  /** Below {@link ownFolder}: on a file system that is no part of the guest's tree. */
+  readonly at: string;
+}
+
 export interface SandboxOptions {
   /** Host path of the guest's `/`, from `openShadowFs`. */
   readonly root: string;
@@ -27,6 +34,7 @@ export interface SandboxOptions {
   readonly lastPid: number;
   /** Added to a small fixed environment. */
   readonly environment?: Readonly<Record<string, string>>;
+  readonly files?: readonly SandboxFile[];
   readonly limits?: Partial<Limits>;
   /** Existing directory for the launcher's files. Default: the system's temporary directory. */
   readonly scratch?: string;
@@ -57,8 +65,10 @@ export interface Sandbox extends AsyncDisposable {
   failure(): OuaError;
 }
 
+/** Where files of ours are in the sandbox. */
+export const ownFolder = '/dev/.ouassister';
 /** Where our init is in the sandbox; the stub is where the tracer redirects to. */
-export const initPath = '/dev/.ouassister/init';
+export const initPath = `${ownFolder}/init`;
 export const hiddenProcPath = '/proc/.ouassister/real';
 /** What the shadow proc has for `/sys`, below where it is mounted. */
 const hiddenSys = '.ouassister/sys';
@@ -84,6 +94,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     { host: nativeFiles.init, at: initPath },
     { host: logSocket, at: '/dev/log' },
     ...resolverFile(folder),
+    ...(options.files ?? []),
   ];
   mkdirSync(state);
   stack.use(await makeLogSink(logSocket));

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OuaError } from '../../src/base/errors.js';
 import { ResourceStack } from '../../src/base/resources.js';
+import { conffileEnvironment } from '../../src/planner/package-managers/dpkg/conffiles.js';
 import { sandboxEnvironment } from '../../src/sandbox/config.js';
 import type { Copy, Original } from './copy.js';
 import type { CaseResult } from './document.js';
@@ -27,6 +28,9 @@ export interface CaseOptions {
   readonly folder: string;
   readonly signal: AbortSignal;
 }
+
+/** What an update is given when it is planned: the references get the same. */
+const environment = { ...sandboxEnvironment, ...conffileEnvironment('keep') };
 
 /** How long jobs of a copy's systemd may take after the update: a hang guard. */
 const patienceMs = 300_000;
@@ -105,7 +109,7 @@ async function runReferences(update: Update, original: Original, stack: Resource
   const run = async (leastMs: number) => {
     const copy = stack.use(await original.reference());
     const started = performance.now();
-    const { exitStatus, stdout, stderr } = await copy.run(update.command, sandboxEnvironment);
+    const { exitStatus, stdout, stderr } = await copy.run(update.command, environment);
     const referenceSeconds = rounded((performance.now() - started) / 1000);
     if (exitStatus !== 0)
       throw new OuaError(

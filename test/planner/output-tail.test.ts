@@ -22,3 +22,25 @@ test('only the last lines are kept, and each is bounded', () => {
   expect(tail.lines[0]).toBe('line 81');
   expect(tail.lines.at(-1)).toHaveLength(4096);
 });
+
+test('what was said around a failure is kept, whatever is said after it', () => {
+  const tail = new OutputTail(() => undefined);
+  const say = (from: number, to: number) => {
+    for (let line = from; line <= to; line++) tail.write(`${line}\n`);
+  };
+  const numbers = (from: number, to: number) =>
+    Array.from({ length: to - from + 1 }, (_, at) => String(from + at));
+  say(1, 50);
+  expect(tail.position).toBe(50);
+  tail.mark(30);
+  expect(tail.lines).toEqual(numbers(31, 50));
+  say(51, 70);
+  expect(tail.lines).toEqual(numbers(31, 70));
+  say(71, 100);
+  expect(tail.lines).toEqual([...numbers(31, 60), '…', ...numbers(81, 100)]);
+  tail.mark(100);
+  expect(tail.lines).toEqual(numbers(81, 100));
+  say(101, 500);
+  tail.mark(100);
+  expect(tail.lines).toEqual(numbers(301, 500));
+});

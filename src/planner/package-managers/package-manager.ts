@@ -2,9 +2,17 @@
  * What a plan has to know of a guest's package manager. Everything else in the planner is the same for all of them;
  * docs/package-managers.md tells what each of them does.
  */
-import type { Note, PackageChange, ScriptKind } from '../../plan/model.js';
+import type {
+  ConffileChoice,
+  ConffileDecision,
+  DebconfQuestion,
+  Note,
+  PackageChange,
+  ScriptKind,
+} from '../../plan/model.js';
 import type { CallEvent } from '../../tracer/call-event.js';
 import type { ExecStop } from '../../tracer/tracer.js';
+import type { ChangedTree } from './configuration-files.js';
 
 /** A package manager that a guest may have. It has no state: what an update does to it is followed by a {@link PackageRun}. */
 export interface PackageManager {
@@ -15,6 +23,8 @@ export interface PackageManager {
   readonly lockFiles: readonly string[];
   /** Directories that every run of it reads before it decides anything. */
   readonly databases: readonly string[];
+  /** What it is told by its environment of configuration files that the administrator has changed, too. */
+  readonly conffileEnvironment?: (choice: ConffileChoice) => Readonly<Record<string, string>>;
   /** Whether the guest has a database of its packages. `root`: host path of the guest's `/`. */
   isIn(root: string): boolean;
   /**
@@ -41,6 +51,10 @@ export interface PackageRun {
   script(stop: ScriptStop): ScriptExec | undefined;
   /** What the update has changed up to now. Nothing of the guest may run. */
   changes(): PackageChange[];
+  /** What became of configuration files of which there were two versions. As `changes`. */
+  conffiles(tree: ChangedTree): ConffileDecision[];
+  /** The questions that packages asked, and the answers. As `changes`. */
+  questions(): DebconfQuestion[];
   /** What a reader of the plan should know of what the package manager did. As `changes`. */
   notes(): Note[];
   /** Begins to tell for which package the package manager does things. */

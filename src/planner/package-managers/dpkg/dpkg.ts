@@ -2,6 +2,9 @@ import { OuaError } from '../../../base/errors.js';
 import { readInShadow, resolveInShadow } from '../../../shadow/fs/read.js';
 import { packageChanges } from '../changes.js';
 import type { PackageManager, PackageRun, ScriptExec, ScriptStop, WorkListener } from '../package-manager.js';
+import type { ChangedTree } from '../configuration-files.js';
+import { conffileDecisions, conffileEnvironment, readStatusText } from './conffiles.js';
+import { changedQuestions, readQuestions, type DebconfQuestions } from './debconf.js';
 import { installedFiles } from './installed-files.js';
 import { maintainerScript, scriptDirectories } from './maintainer-scripts.js';
 import { requireQuietDpkg } from './quiet.js';
@@ -21,6 +24,7 @@ export const dpkg: PackageManager = {
     '/var/cache/apt/archives/lock',
   ],
   databases: ['/var/lib/dpkg', '/var/lib/apt', '/etc/apt', '/etc/dpkg'],
+  conffileEnvironment,
   isIn: (root) => resolveInShadow(root, statusFile) !== undefined,
   requireQuiet: requireQuietDpkg,
   follow: (root) => new DpkgRun(root),
@@ -31,10 +35,14 @@ class DpkgRun implements PackageRun {
   readonly closing = 'triggers';
   readonly #root: string;
   readonly #before: readonly StatusEntry[];
+  readonly #statusBefore: string;
+  readonly #questionsBefore: DebconfQuestions;
 
   constructor(root: string) {
     this.#root = root;
     this.#before = readStatus(root);
+    this.#statusBefore = readStatusText(root);
+    this.#questionsBefore = readQuestions(root);
   }
 
   script({ absolutePath, argv, environment }: ScriptStop): ScriptExec | undefined {
@@ -44,6 +52,14 @@ class DpkgRun implements PackageRun {
 
   changes() {
     return packageChanges(presentPackages(this.#before), presentPackages(readStatus(this.#root)));
+  }
+
+  conffiles(tree: ChangedTree) {
+    return conffileDecisions(tree, this.#statusBefore);
+  }
+
+  questions() {
+    return changedQuestions(this.#root, this.#questionsBefore);
   }
 
   notes() {

@@ -4,6 +4,7 @@ import { OuaError } from '../../../base/errors.js';
 import type { Note } from '../../../plan/model.js';
 import { openInShadow, readInShadow, resolveInShadow } from '../../../shadow/fs/read.js';
 import { packageChanges } from '../changes.js';
+import { decisionsBeside, type ChangedTree, type Keeper } from '../configuration-files.js';
 import type { PackageManager, PackageRun, ScriptExec, ScriptStop } from '../package-manager.js';
 import { databaseDirectories, findDatabase, readDatabase, type DatabaseEntry } from './database.js';
 import type { Header } from './header.js';
@@ -29,6 +30,13 @@ export const rpm: PackageManager = {
   requireQuiet: () => undefined,
   follow: (root) => new RpmRun(root),
 };
+
+/** rpm's lib/rpmfi.c, rpmfilesDecideFate, and lib/fsm.c. */
+const keepers: readonly Keeper[] = [
+  { by: 'rpm', suffix: '.rpmnew', decision: 'keep' },
+  { by: 'rpm', suffix: '.rpmsave', decision: 'install' },
+  { by: 'rpm', suffix: '.rpmorig', decision: 'install' },
+];
 
 /** What rpm calls the file that it writes a scriptlet to, in `%_tmppath`: rpm's lib/rpmscript.c. */
 const temporaryFile = /\/rpm-tmp\.\w{6}$/;
@@ -106,13 +114,20 @@ class RpmRun implements PackageRun {
     }));
   }
 
+  conffiles(tree: ChangedTree) {
+    const owners = fileOwners(this.#read());
+    return decisionsBeside(tree, keepers, (path) => {
+      const name = path.toString('latin1');
+      return owners.has(name) ? { path, package: owners.get(name) } : undefined;
+    });
+  }
+
+  questions() {
+    return [];
+  }
+
   work() {
-    const owners = new Map<string, string | undefined>();
-    for (const { header } of this.#before) {
-      const name = packageName(header);
-      for (const path of packageFiles(header))
-        owners.set(path, owners.has(path) && owners.get(path) !== name ? undefined : name);
-    }
+    const owners = fileOwners(this.#before);
     return new RpmWork((path) => owners.get(path));
   }
 
@@ -165,6 +180,17 @@ class RpmRun implements PackageRun {
       'an update must leave the package manager in place',
     );
   }
+}
+
+/** The packages of files, by path; what several packages have is none's. */
+function fileOwners(entries: readonly DatabaseEntry[]): ReadonlyMap<string, string | undefined> {
+  const owners = new Map<string, string | undefined>();
+  for (const { header } of entries) {
+    const name = packageName(header);
+    for (const path of packageFiles(header))
+      owners.set(path, owners.has(path) && owners.get(path) !== name ? undefined : name);
+  }
+  return owners;
 }
 
 const versions = (entries: readonly DatabaseEntry[]) => entries.map(({ header }) => packageVersion(header));
