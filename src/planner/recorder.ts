@@ -63,7 +63,7 @@ export class Recorder {
   /** The processes that run scripts offline. */
   readonly #offline = new Map<number, RunningScript>();
   /** The first such script that failed when something had been left to the replay. */
-  #failed: { readonly script: RunningScript; readonly status: number } | undefined;
+  #suspect: { readonly script: RunningScript; readonly status: number } | undefined;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
@@ -162,15 +162,15 @@ export class Recorder {
     const ended = this.#offline.get(event.pid);
     this.#offline.delete(event.pid);
     if (ended && event.exitStatus !== 0 && this.#actions + this.#replayed.size > 0)
-      this.#failed ??= { script: ended, status: event.exitStatus };
+      this.#suspect ??= { script: ended, status: event.exitStatus };
   }
 
   /** The command has failed. When a script has that may have missed what was left to the replay, it has to run there. */
   blameScript(): void {
-    if (this.#parts.live && this.#failed)
+    if (this.#parts.live && this.#suspect)
       this.#mustBeWhole(
-        this.#failed.script,
-        `it ended with status ${this.#failed.status} after live actions`,
+        this.#suspect.script,
+        `it ended with status ${this.#suspect.status} after live actions`,
       );
   }
 
