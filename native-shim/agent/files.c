@@ -209,13 +209,15 @@ static int make_change(const struct stream *stream, const struct change *change,
   return result < 0 ? fail_errno("AGENT_FAILED", change->path, "can't be changed") : 0;
 }
 
-/* Directories get their times when nothing more is put into them. */
+/* Directories get their times when nothing more is put into them. One of them may have made room for something else. */
 static int set_directory_time(const struct change *change) {
   struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
+  struct stat status;
   struct place place;
   if (change->timed) times[1] = (struct timespec){.tv_sec = change->seconds, .tv_nsec = change->nanoseconds};
   if (open_place(change->path, &place) < 0) return errno == ENOENT ? 0 : -1;
-  int result = utimensat(place.parent, place.name, times, AT_SYMLINK_NOFOLLOW);
+  bool there = look(place.parent, place.name, &status) && S_ISDIR(status.st_mode);
+  int result = there ? utimensat(place.parent, place.name, times, AT_SYMLINK_NOFOLLOW) : 0;
   close_place(&place);
   return result < 0 && errno != ENOENT ? -1 : 0;
 }

@@ -3,11 +3,19 @@ import { OuaError } from '../base/errors.js';
 import { profileCacheFolder } from '../kernel/profile-cache.js';
 import { readProfile, shippedProfiles } from '../kernel/profile.js';
 import { diskFormats, type DiskFormat } from '../disk/image.js';
-import { conffileChoices, scriptPolicies, type ConffileChoice, type ScriptPolicy } from '../plan/model.js';
+import {
+  changeOrders,
+  conffileChoices,
+  scriptPolicies,
+  type ChangeOrder,
+  type ConffileChoice,
+  type ScriptPolicy,
+} from '../plan/model.js';
 import { planUpdate } from '../planner/plan.js';
 import type { Command, CommonArguments } from './command.js';
 import { memoryFormatHelp, memoryHelp } from './memory-option.js';
 import { printJson, printTable } from './output.js';
+import { orderInWords } from './order.js';
 import { withProgress } from './progress.js';
 
 interface PlanArguments extends CommonArguments {
@@ -24,6 +32,7 @@ interface PlanArguments extends CommonArguments {
   readonly policy: ScriptPolicy;
   readonly conffiles: ConffileChoice;
   readonly preseed: string | undefined;
+  readonly order: ChangeOrder;
 }
 
 export const planCommand: Command<PlanArguments> = {
@@ -90,6 +99,13 @@ export const planCommand: Command<PlanArguments> = {
         requiresArg: true,
         describe: "answers to packages' questions, a file for debconf-set-selections",
       })
+      .option('order', {
+        choices: changeOrders,
+        default: 'log' as const,
+        describe:
+          'log: the replay does everything in the order in which it happened; phases, for comparison only: ' +
+          'preinst and prerm scripts, then all files, then postinst and postrm scripts',
+      })
       .option('audit', {
         type: 'boolean',
         default: false,
@@ -131,6 +147,7 @@ export const planCommand: Command<PlanArguments> = {
         policy: args.policy,
         conffiles: args.conffiles,
         preseed: args.preseed,
+        order: args.order,
         signal,
         onEvent: (event) => {
           if (event.type === 'phase') phase(event.phase);
@@ -149,6 +166,7 @@ export const planCommand: Command<PlanArguments> = {
           ['scripts', result.scripts],
           ['live actions', result.actions],
           ['steps', result.steps],
+          ...(result.order === 'log' ? [] : [['order', orderInWords(result.order)]]),
           ['offline', `${result.seconds.toFixed(1)} s`],
         ],
       );

@@ -13,6 +13,7 @@ import {
   text,
 } from '../report/summary.js';
 import type { Command, CommonArguments } from './command.js';
+import { orderInWords } from './order.js';
 import { printJson, printTable, printText } from './output.js';
 
 interface ShowArguments extends CommonArguments {
@@ -255,7 +256,7 @@ function printSummary(plan: PlanReader): void {
           .map((c) => c.argv.join(' '))
           .join('; '),
       ],
-      ['policy', `${policy}, order ${order}`],
+      ['policy', `${policy}, order ${orderInWords(order)}`],
       ['steps', counts.steps],
       ['scripts', `${counts.scripts}, of which ${counts.replayed} run at the replay`],
       ['live actions', counts.actions],

@@ -26,7 +26,9 @@ export interface GuestIdentity {
   readonly uptime: number;
 }
 
-export type ChangeOrder = 'log' | 'phases';
+/** How the steps are ordered: as things happened, or by the phases of `src/planner/phases.ts`, for comparison. */
+export const changeOrders = ['log', 'phases'] as const;
+export type ChangeOrder = (typeof changeOrders)[number];
 /** What becomes of maintainer scripts: all run at the replay, or offline but for what they do to the running system. */
 export const scriptPolicies = ['defer', 'split'] as const;
 export type ScriptPolicy = (typeof scriptPolicies)[number];

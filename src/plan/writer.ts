@@ -33,6 +33,17 @@ export type ContentSource = Uint8Array | AsyncIterable<Uint8Array> | Iterable<Ui
 const batchOperations = 20_000;
 const batchBytes = 64 << 20;
 
+/** Everything that makes up the steps. */
+const stepTables = [
+  ...['file_xattr', 'file_change', 'script_argument', 'script_environment', 'action_argument'],
+  ...['action_environment', 'live_action', 'script_call', 'step'],
+];
+/** What names a step beside them. */
+const stepReferences = [
+  ['signal', 'after_step'],
+  ['audit_event', 'step'],
+] as const;
+
 /** Stands for the exit status of a command until it ends; no process can have it. */
 const notEnded = -1;
 
@@ -164,6 +175,25 @@ export class PlanWriter implements AsyncDisposable {
     if (step.kind === 'script') this.#scriptCall(number, step.call);
     if (step.kind === 'action') this.#liveAction(number, step.action);
     return number;
+  }
+
+  /**
+   * Replaces all steps. What is written and names a step names it in its new place.
+   *
+   * @param places by number of an old step: that of the new one, which must be a script's where it was one
+   */
+  replaceSteps(steps: readonly Step[], places: readonly number[]): void {
+    // References would not hold in between; a reader checks them all.
+    this.#database.exec('COMMIT; PRAGMA foreign_keys = OFF; BEGIN');
+    for (const table of stepTables) this.#write(() => this.#database.exec(`DELETE FROM ${table}`));
+    this.#counts.step = 0;
+    for (const step of steps) this.step(step);
+    this.#database.function('place', (number) => places[number as number]);
+    for (const [table, column] of stepReferences)
+      this.#write(() =>
+        this.#database.exec(`UPDATE ${table} SET ${column} = place(${column}) WHERE ${column} IS NOT NULL`),
+      );
+    this.#database.exec('COMMIT; PRAGMA foreign_keys = ON; BEGIN');
   }
 
   /** States what must be at a path before the first write. Each path may come once. */

@@ -3,7 +3,7 @@ import type { FileChange, LiveAction, ScriptCall } from '../plan/model.js';
 /** The stages of planning, in the order in which they begin. */
 export type PlannerPhase = 'memory' | 'disk' | 'shadow' | 'update' | 'finish';
 
-/** What the planner tells while it works. */
+/** What the planner tells while it works. Steps have the numbers of the order in which things happen. */
 export type PlannerEvent =
   | { readonly type: 'phase'; readonly phase: PlannerPhase }
   | { readonly type: 'command'; readonly argv: readonly string[] }

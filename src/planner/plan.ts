@@ -14,7 +14,7 @@ import { openGuest } from '../guest/open.js';
 import type { Profile } from '../kernel/profile.js';
 import { openMemory } from '../memory/open.js';
 import type { Guest } from '../guest/guest.js';
-import type { ConffileChoice, PackageChange, ScriptPolicy } from '../plan/model.js';
+import type { ChangeOrder, ConffileChoice, PackageChange, ScriptPolicy } from '../plan/model.js';
 import { PlanWriter } from '../plan/writer.js';
 import { stubPath } from '../sandbox/sandbox.js';
 import { ChangeCollector } from '../shadow/fs/collector.js';
@@ -61,6 +61,8 @@ export interface PlanOptions {
   readonly timeout?: number | undefined;
   /** Default: `split`. */
   readonly policy?: ScriptPolicy | undefined;
+  /** Default: `log`. `phases` is for comparison. */
+  readonly order?: ChangeOrder | undefined;
   /** Whether the plan gets a full event record: what was done to which files, by whom and for which package. Default: no. */
   readonly audit?: boolean | undefined;
   /** Which version of a configuration file the guest's own configuration does not decide about is taken. Default: `keep`. */
@@ -79,6 +81,8 @@ export interface PlanOptions {
 export interface PlanResult {
   /** Path of the plan file. */
   readonly plan: string;
+  readonly policy: ScriptPolicy;
+  readonly order: ChangeOrder;
   readonly packages: readonly PackageChange[];
   readonly scripts: number;
   /** What the replay does to the running system besides scripts that it runs. */
@@ -160,7 +164,7 @@ async function attemptPlan(
   options: PlanOptions,
   { guest, disk, whole, preseed }: Subject,
 ): Promise<Omit<PlanResult, 'seconds'>> {
-  const { policy = 'split', conffiles = 'keep', signal } = options;
+  const { policy = 'split', order = 'log', conffiles = 'keep', signal } = options;
   const emit = options.onEvent ?? (() => {});
   const abortable = signal ? { signal } : {};
   await using stack = new ResourceStack();
@@ -183,7 +187,7 @@ async function attemptPlan(
     PlanWriter.create(options.output, {
       guest: guestIdentity(guest, readInShadow(shadow.root, '/etc/machine-id', 64)),
       policy,
-      order: 'log',
+      order,
       audited,
       createdAt: new Date().toISOString(),
       createdBy: version,
@@ -194,7 +198,7 @@ async function attemptPlan(
   const proc = stack.use(await mountShadowProc({ guest, directory, ...abortable }));
   const changes = new ChangeCollector(shadow);
   const audit = audited ? new AuditTrail(writer, runs) : undefined;
-  const log = new UpdateLog({ writer, shadow, changes, onEvent: emit });
+  const log = new UpdateLog({ writer, shadow, changes, order, onEvent: emit });
   const live = policy === 'split' ? new LiveCalls(shadow.root) : undefined;
   const recorder = new Recorder({
     ...{ writer, log, packages: runs, stub: stubPath, onEvent: emit, live, whole, audit },
@@ -230,6 +234,7 @@ async function attemptPlan(
 
   emit({ type: 'phase', phase: 'finish' });
   recorder.finish();
+  log.finish();
   unwritten.requireTouched(log.touched);
   const packages = runs.flatMap((run) => run.changes());
   writer.packages(packages);
@@ -255,6 +260,8 @@ async function attemptPlan(
   writer.finish();
   return {
     plan: options.output,
+    policy,
+    order,
     packages,
     scripts: recorder.scripts,
     actions: recorder.actions,

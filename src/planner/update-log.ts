@@ -1,25 +1,33 @@
 import { createHash } from 'node:crypto';
-import type { ContentId, Step } from '../plan/model.js';
+import type { ChangeOrder, ContentId, Step } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
 import type { ChangeCollector, Content } from '../shadow/fs/collector.js';
 import type { ShadowFs } from '../shadow/fs/open.js';
 import type { PlannerListener } from './events.js';
 import { MergeBases } from './merge-bases.js';
+import { inPhases } from './phases.js';
 
 /** What the log of an update is written to and read from. */
 export interface UpdateLogParts {
   readonly writer: PlanWriter;
   readonly shadow: Pick<ShadowFs, 'checkSpace'>;
   readonly changes: ChangeCollector;
+  /** What the log is to be brought into when it is finished. */
+  readonly order: ChangeOrder;
   readonly onEvent: PlannerListener;
 }
 
-/** The log of a plan, in the one order in which things happened: what changed in files between two other steps is one step. */
+/**
+ * The log of a plan, in the one order in which things happened: what changed in files between two other steps is one step.
+ * Until it is finished, steps have the numbers of that order.
+ */
 export class UpdateLog {
   readonly #parts: UpdateLogParts;
   readonly #touched = new Set<string>();
   readonly #kept = new Set<string>();
   readonly #bases: MergeBases;
+  /** All steps, when they are to be brought into another order. */
+  readonly #log: Step[] = [];
   #steps = 0;
 
   constructor(parts: UpdateLogParts) {
@@ -60,7 +68,16 @@ export class UpdateLog {
   /** Adds a step that is no file set; returns its number. */
   append(step: Step): number {
     this.#steps++;
+    if (this.#parts.order !== 'log') this.#log.push(step);
     return this.#parts.writer.step(step);
+  }
+
+  /** Brings all steps into the order that is wanted. None may come after that. */
+  finish(): void {
+    if (this.#parts.order === 'log') return;
+    const { steps, places } = inPhases(this.#log, (path) => this.#parts.changes.lowerState(path));
+    this.#parts.writer.replaceSteps(steps, places);
+    this.#steps = steps.length;
   }
 
   async store(bytes: Buffer): Promise<ContentId> {

@@ -102,6 +102,35 @@ test('either way through the native boundary gives the same plan', async () => {
   expect(ffiRs).toEqual(koffi);
 });
 
+test.each(['split', 'defer'])(
+  '%s in phases: scripts before files, one file set, scripts after them',
+  async (policy) => {
+    const output = bench.file(`${policy}.ouplan`);
+    const images = ['--disk', guest.disk, '--memory', guest.memory];
+    const command = ['--run', 'apt-get update', '--', ...install];
+    const result = await bench.document<{ order: string; policy: string; steps: number }>(
+      ...['plan', ...images, '-o', output, '--order', 'phases', '--policy', policy, '--json', ...command],
+    );
+    expect(result).toMatchObject({ order: 'phases', policy });
+    const { steps } = await bench.document<{ steps: { kind: string; what: string }[] }>(
+      ...['show', output, '--steps', '--json'],
+    );
+    expect(steps).toHaveLength(result.steps);
+    const scripts = steps.map(({ what }) => /^\S+ (pre|post)(inst|rm) /.exec(what)?.[1]);
+    const first = scripts.indexOf('post');
+    expect(scripts.lastIndexOf('pre')).toBeLessThan(first);
+    // Offline scripts need no copy; a deferred one of a package that is unpacked has one, which goes again.
+    const kinds = steps.map(({ kind }) => kind);
+    const early = kinds.slice(0, first);
+    expect(early).toEqual(policy === 'split' ? ['script', 'files'] : ['files', 'script', 'files', 'files']);
+    expect(kinds.slice(first)).not.toContain('files');
+    expect(kinds.filter((kind) => kind === 'action')).toHaveLength(policy === 'split' ? 4 : 0);
+
+    const { stdout } = await bench.run('show', output);
+    expect(stdout).toContain(`${policy}, order phases (for comparison only`);
+  },
+);
+
 test('a finished plan is not overwritten', async () => {
   const before = await sha256OfFile(plan);
   const images = ['--disk', guest.disk, '--memory', guest.memory];

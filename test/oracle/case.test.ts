@@ -8,7 +8,7 @@ import type { Original } from './copy.js';
 import type { CaseResult } from './document.js';
 import { Judge } from './judge.js';
 import { openRootOriginal } from './root/original.js';
-import type { Variant } from './variant.js';
+import { orders, policies, type Variant } from './variant.js';
 
 let folder: string;
 let original: Original;
@@ -45,9 +45,9 @@ async function tried(
 }
 
 test('an upgrade that is planned and applied is the same as inside, whatever becomes of scripts', async () => {
-  const variants = (['split', 'defer'] as const).map((policy) => ({ policy, order: 'log' as const }));
+  const variants = policies.flatMap((policy) => orders.map((order) => ({ policy, order })));
   const results = await tried(original, `${apt} update && ${apt} --only-upgrade install less`, variants);
-  expect(results.map(({ policy }) => policy)).toEqual(['split', 'defer']);
+  expect(results.map(({ policy, order }) => ({ policy, order }))).toEqual(variants);
   for (const result of results) {
     expect(result).toMatchObject({ result: 'identical', differences: [], unsteady: [] });
     expect(result.applySeconds).toBeGreaterThan(0);

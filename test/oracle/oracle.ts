@@ -16,7 +16,7 @@ import type { CopyKind } from './live-state.js';
 import { everything, operationTable, type GuestKind, type Operation } from './operations.js';
 import { openRootOriginal } from './root/original.js';
 import { openVmOriginal } from './vm/original.js';
-import { requireVariant, type Variant } from './variant.js';
+import type { Variant } from './variant.js';
 
 /** Differences of a case that are named while it goes on. */
 const told = 10;
@@ -41,11 +41,10 @@ const originals: Readonly<Record<CopyKind, (guest: LabGuest, signal: AbortSignal
  * Tries updates in guests, and plans of them in copies of those guests, and says what is not the same afterwards. When
  * it is aborted it says what it has found until then.
  *
- * @throws OuaError `USAGE` for a way to plan that there is not, and what goes wrong beside the cases.
+ * @throws OuaError `USAGE` when there is nothing to try, and what goes wrong beside the cases.
  */
 export async function runOracle(options: OracleOptions): Promise<OracleDocument> {
   const { variants, guest: kind, packages, say, signal } = options;
-  for (const variant of variants) requireVariant(variant);
   const started = performance.now();
   await using stack = new ResourceStack();
   const folder = await mkdtemp(join(tmpdir(), 'ouassister-oracle-plans-'));

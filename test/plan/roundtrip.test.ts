@@ -279,6 +279,33 @@ describe('a writer', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  test('replaces its steps, and what names one names it in its new place', async () => {
+    // The old numbers in their new order, behind a step of its own.
+    const order = [4, 5, 0, 1, 2, 3, 6];
+    const places = samplePlan.steps.map((_, number) => order.indexOf(number) + 1);
+    const moved = order.map((number): Step => {
+      const step = samplePlan.steps[number]!;
+      if (step.kind !== 'action') return step;
+      return { kind: 'action', action: { ...step.action, script: places[step.action.script!] } };
+    });
+    const expected: PlanData = {
+      ...samplePlan,
+      steps: [{ kind: 'triggers' }, ...moved],
+      signals: samplePlan.signals.map((sent) => ({
+        ...sent,
+        afterStep: sent.afterStep === undefined ? undefined : places[sent.afterStep],
+      })),
+      auditEvents: samplePlan.auditEvents.map((event) =>
+        event.step === undefined ? event : { ...event, step: places[event.step]! },
+      ),
+    };
+    const file = join(folder, 'plan');
+    const digest = await writePlan(file, samplePlan, (writer) => writer.replaceSteps(expected.steps, places));
+    using reader = PlanReader.open(file);
+    expect(readPlan(reader, samplePlan.contents)).toEqual(expected);
+    expect(await writePlan(join(folder, 'other'), expected)).toBe(digest);
+  });
+
   test('refuses a content that is not what it is called', async () => {
     await using writer = PlanWriter.create(join(folder, 'plan'), samplePlan.header);
     const content = Buffer.from('one');

@@ -48,7 +48,12 @@ export function refusal(action: () => unknown): string | undefined {
   }
 }
 
-export async function writePlan(path: string, data: PlanData): Promise<string> {
+/** @param last what the writer does before it completes the plan */
+export async function writePlan(
+  path: string,
+  data: PlanData,
+  last: (writer: PlanWriter) => void = () => undefined,
+): Promise<string> {
   await using writer = PlanWriter.create(path, data.header);
   for (const { argv, exitStatus, seconds } of data.commands)
     writer.endCommand(writer.beginCommand(argv), exitStatus, seconds);
@@ -63,6 +68,7 @@ export async function writePlan(path: string, data: PlanData): Promise<string> {
   for (const decision of data.conffiles) writer.conffile(decision);
   for (const question of data.debconfQuestions) writer.debconfQuestion(question);
   for (const note of data.notes) writer.note(note);
+  last(writer);
   return writer.finish();
 }
 
