@@ -27,7 +27,8 @@ static int open_strict(const char *root, const char *path) {
 }
 
 int32_t oua_attach_mount(const char *source_root, const char *source, const char *target_root,
-                         const char *target) {
+                         const char *target, int32_t attributes) {
+  struct mount_attr added = {.attr_set = (uint64_t)attributes};
   int from = open_strict(source_root, source);
   if (from < 0) return from;
   int to = open_strict(target_root, target);
@@ -38,6 +39,7 @@ int32_t oua_attach_mount(const char *source_root, const char *source, const char
   int result = 0;
   int tree = (int)syscall(SYS_open_tree, from, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
   if (tree < 0 ||
+      (attributes && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &added, sizeof added) < 0) ||
       syscall(SYS_move_mount, tree, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
     result = -errno;
   if (tree >= 0) close(tree);

@@ -10,9 +10,10 @@
 /*
  * Puts a copy of the mount that holds `source` (below `source_root`) onto `target` (below `target_root`).
  * No component of `source` or `target` may be a symbolic link: -ELOOP. Both are relative paths, "." for the root.
+ * `attributes`: of MOUNT_ATTR_*, mount_setattr(2), what holds for the copy besides.
  */
 OUA_EXPORT int32_t oua_attach_mount(const char *source_root, const char *source, const char *target_root,
-                                    const char *target);
+                                    const char *target, int32_t attributes);
 
 /* mkdir -p of `path` below `root`, new directories with mode 0755; follows no symbolic link. */
 OUA_EXPORT int32_t oua_make_directory(const char *root, const char *path);

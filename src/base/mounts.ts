@@ -17,9 +17,9 @@ export function unescapeMountField(field: string): string {
 }
 
 /**
- * Unmounts `path` and all that is mounted below it. A mount that is still in use goes out of sight at once
- * and ends with its last user (umount(8) `--lazy`).
+ * Unmounts `paths`, one after the other, and all that is mounted below them. A mount that is still in use goes out of
+ * sight at once and ends with its last user (umount(8) `--lazy`).
  */
-export async function unmount(path: string): Promise<void> {
-  await runTool('umount', ['--recursive', '--lazy', '--no-canonicalize', path]);
+export async function unmount(...paths: readonly string[]): Promise<void> {
+  await runTool('umount', ['--recursive', '--lazy', '--no-canonicalize', ...paths]);
 }

@@ -22,7 +22,7 @@ export type ResultKind = 'i32' | 'i64';
 export type Signature = readonly [result: ResultKind, ...arguments_: ArgumentKind[]];
 
 /** Raise together with OUA_ABI_VERSION in native-shim/abi.h. */
-export const abiVersion = 4;
+export const abiVersion = 5;
 
 export const signatures = {
   oua_abi_version: ['i32'],
@@ -59,7 +59,7 @@ export const signatures = {
   oua_trace_open_program: ['i32', 'i32', 'bytes'],
   oua_pipe: ['i32', 'bytes', 'i32'],
 
-  oua_attach_mount: ['i32', 'string', 'string', 'string', 'string'],
+  oua_attach_mount: ['i32', 'string', 'string', 'string', 'string', 'i32'],
   oua_make_directory: ['i32', 'string', 'string'],
   oua_open_in_root: ['i32', 'string', 'string', 'i32'],
   oua_sync_file_system: ['i32', 'string'],

@@ -1,18 +1,27 @@
 import { OuaError } from '../../base/errors.js';
-import { runTool } from '../../base/command.js';
-import { join } from 'node:path';
 import { check, loadShim, ShimError } from '../../native/shim.js';
+
+/** `MOUNT_ATTR_*` of mount_setattr(2). */
+const attributes: Readonly<Record<string, number>> = { ro: 1, nosuid: 2, noexec: 8 };
 
 /**
  * Puts a part of a mounted file system at its place in the guest's tree. Both are found without following a link.
  *
  * @param source host path of the file system; `part` is within it, `at` within `root`
+ * @param flags the guest's own restrictions on the mount, which hold in the shadow too: as in `DiskMount`
  * @throws OuaError `GUEST_INCONSISTENT` when either is not there
  */
-export function attach(source: string, part: string, root: string, at: string): void {
+export function attach(
+  source: string,
+  part: string,
+  root: string,
+  at: string,
+  flags: readonly string[],
+): void {
   const relative = (path: string) => path.replace(/^\/+/, '') || '.';
+  const added = flags.reduce((all, flag) => all | attributes[flag]!, 0);
   try {
-    check(`mount ${at}`, loadShim().oua_attach_mount(source, relative(part), root, relative(at)));
+    check(`mount ${at}`, loadShim().oua_attach_mount(source, relative(part), root, relative(at), added));
   } catch (error) {
     if (!(error instanceof ShimError) || !['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code)) throw error;
     throw new OuaError(
@@ -22,15 +31,4 @@ export function attach(source: string, part: string, root: string, at: string): 
       { cause: error },
     );
   }
-}
-
-/** The guest's own restrictions on a mount hold in the shadow too. `flags` as in `DiskMount`. */
-export async function setFlags(root: string, at: string, flags: readonly string[]): Promise<void> {
-  await runTool('mount', [
-    '-i',
-    '--no-canonicalize',
-    '-o',
-    ['remount', 'bind', 'nodev', ...flags].join(','),
-    join(root, at),
-  ]);
 }

@@ -8,7 +8,7 @@ import { LayerChangeFinder } from './layer-changes.js';
 import { fromGuestPath, type Layer } from './layer.js';
 import type { ShadowFs } from './open.js';
 
-/** A changed file's bytes. Valid until the sink that gets it returns. */
+/** A changed file's bytes. Valid until the collection that gives it returns. */
 export interface Content {
   readonly id: ContentId;
   /** One of the file's names in the guest. */

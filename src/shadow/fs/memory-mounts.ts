@@ -2,7 +2,6 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { runTool } from '../../base/command.js';
 import { unmount } from '../../base/mounts.js';
-import { ResourceStack } from '../../base/resources.js';
 import type { GuestFiles, TreeEntry } from '../../guest/guest-files.js';
 import type { DeviceNumber } from '../../guest/guest.js';
 import { copyTree, type CopyRoom } from './copy-tree.js';
@@ -37,7 +36,7 @@ export interface MountedPart {
 }
 
 /**
- * Copies file systems that the guest keeps in memory: a tmpfs of ours for each, with the same files, and a second one
+ * Copies file systems that the guest keeps in memory: a tmpfs of ours for each, with the same files, and a second copy
  * that stays so. Several mounts of one file system show one.
  */
 export class MemoryMounts implements AsyncDisposable {
@@ -46,10 +45,10 @@ export class MemoryMounts implements AsyncDisposable {
   readonly #room: CopyRoom = { bytes: memoryLimit, names: maxNames };
   readonly #sources = new Map<string, string>();
   readonly #untouched = new Map<string, string>();
-  readonly #stack = new ResourceStack();
+  /** Where tmpfs of ours are, in the order in which they were mounted. */
+  readonly #mounted: string[] = [];
   readonly #leftOut: LeftOutFile[] = [];
   #leftOutCount = 0;
-  #made = 0;
 
   /**
    * @param folder existing directory that only we reach
@@ -82,26 +81,30 @@ export class MemoryMounts implements AsyncDisposable {
     return { path: await this.#make(mount, false), part: '/', type: 'directory' };
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#stack[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#mounted.length > 0) await unmount(...this.#mounted.splice(0).reverse());
   }
 
   /** Makes a tmpfs beside the tree: no name of the guest's is ever resolved by mount(8). */
   async #make(mount: MemoryMount, fill: boolean): Promise<string> {
-    const path = await this.#makeTmpfs(mount);
+    const number = this.#untouched.size;
+    const path = await this.#makeTmpfs(`memory-${number}`, mount.options);
     if (fill) this.#fill(path, mount);
-    const untouched = await this.#makeTmpfs(mount);
+    // All second copies share one: what may be copied at all fits into it.
+    const copies = join(this.#folder, 'untouched');
+    if (number === 0) await this.#makeTmpfs('untouched', ['mode=700']);
+    const untouched = join(copies, String(number));
     await runTool('cp', ['--archive', '--no-target-directory', path, untouched]);
     this.#untouched.set(path, untouched);
     return path;
   }
 
-  async #makeTmpfs(mount: MemoryMount): Promise<string> {
-    const path = join(this.#folder, `memory-${this.#made++}`);
+  async #makeTmpfs(name: string, options: readonly string[]): Promise<string> {
+    const path = join(this.#folder, name);
     mkdirSync(path);
-    const options = ['nodev', `size=${memoryLimit}`, ...mount.options];
-    await runTool('mount', ['-i', '-t', 'tmpfs', '-o', options.join(','), 'tmpfs', path]);
-    this.#stack.defer(() => unmount(path));
+    const all = ['nodev', `size=${memoryLimit}`, ...options];
+    await runTool('mount', ['-i', '-t', 'tmpfs', '-o', all.join(','), 'tmpfs', path]);
+    this.#mounted.push(path);
     return path;
   }
 

@@ -11,7 +11,7 @@ import type { Disk } from '../../disk/open.js';
 import type { GuestFiles } from '../../guest/guest-files.js';
 import type { Mount } from '../../guest/guest.js';
 import { check, loadShim } from '../../native/shim.js';
-import { attach, setFlags } from './attach.js';
+import { attach } from './attach.js';
 import type { Layer } from './layer.js';
 import { planLayout, type DiskMount } from './layout.js';
 import { MemoryMounts, type LeftOut, type MountedPart } from './memory-mounts.js';
@@ -83,7 +83,7 @@ export async function openShadowFs(options: OpenShadowFsOptions): Promise<Shadow
       const both = { upper: path, merged: path, limit: store.limit };
       if (!layers.has(path))
         layers.set(path, { onDisk: false, at, root: part, lower: memory.untouched(path), ...both });
-      await placeInMemory(shown, flags, root, at);
+      placeInMemory(shown, flags, root, at);
     } else {
       const shown = await disks.mount(mount);
       const known = layers.get(shown.path);
@@ -91,13 +91,13 @@ export async function openShadowFs(options: OpenShadowFsOptions): Promise<Shadow
         known ?? (await makeOverlay(stack, { folder, store, index: layers.size }, { at, ...shown }));
       layers.set(shown.path, layer);
       if (mount === layout.root) stack.defer(() => unmount(root));
-      await place({ ...shown, path: layer.merged }, flags, root, at);
+      attach(layer.merged, shown.part, root, at, flags);
     }
   }
   const sharedMemory = layout.sharedMemory && join(folder, 'shm');
   if (layout.sharedMemory && sharedMemory) {
     const shown = await memory.copy(layout.sharedMemory);
-    await placeInMemory(shown, layout.sharedMemory.flags, folder, '/shm');
+    placeInMemory(shown, layout.sharedMemory.flags, folder, '/shm');
     stack.defer(() => unmount(sharedMemory));
   }
   const held = stack.move();
@@ -155,29 +155,20 @@ async function makeOverlay(
   return { onDisk: true, at, root, lower, upper, merged, limit: store.limit };
 }
 
-async function place(
-  { path, part }: MountedPart,
-  flags: readonly string[],
-  root: string,
-  at: string,
-): Promise<void> {
-  attach(path, part, root, at);
-  if (flags.length > 0) await setFlags(root, at, flags);
-}
-
 /** Its mount point may be in memory, too. A read-only one was filled first; the shadow's may be written to. */
-async function placeInMemory(
-  shown: MountedPart,
+function placeInMemory(
+  { path, part, type }: MountedPart,
   flags: readonly string[],
   root: string,
   at: string,
-): Promise<void> {
-  if (shown.type === 'directory') check(`mkdir ${at}`, loadShim().oua_make_directory(root, at.slice(1)));
-  await place(
-    shown,
-    flags.filter((flag) => flag !== 'ro'),
+): void {
+  if (type === 'directory') check(`mkdir ${at}`, loadShim().oua_make_directory(root, at.slice(1)));
+  attach(
+    path,
+    part,
     root,
     at,
+    flags.filter((flag) => flag !== 'ro'),
   );
 }
 
