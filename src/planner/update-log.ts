@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Bounded } from '../base/bounded.js';
 import type { ChangeOrder, ContentId, Step } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
 import type { ChangeCollector, Content } from '../shadow/fs/collector.js';
@@ -6,6 +7,9 @@ import type { ShadowFs } from '../shadow/fs/open.js';
 import type { PlannerListener } from './events.js';
 import { MergeBases } from './merge-bases.js';
 import { inPhases } from './phases.js';
+
+/** Contents that are stored side by side: Node compresses in four threads. */
+const atOnce = 4;
 
 /** What the log of an update is written to and read from. */
 export interface UpdateLogParts {
@@ -57,7 +61,10 @@ export class UpdateLog {
     const store = async (content: Content) => {
       if (wanted(content)) await writer.putContent(content.id, content.read(), content.size);
     };
-    const all = await collector.collect(store);
+    // Nothing changes the files meanwhile: while one is compressed in another thread, the next can be read.
+    const storing = new Bounded(atOnce);
+    const all = await collector.collect((content) => storing.add(() => store(content)));
+    await storing.end();
     const changes = await this.#bases.follow(all.filter(wanted), store);
     if (changes.length === 0) return;
     for (const change of changes) this.#touch(change.path);
