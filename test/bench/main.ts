@@ -7,6 +7,7 @@ import { enterPrivateMountNamespace } from '../../src/sandbox/private-mounts.js'
 import { engineWorks } from './engine/engine.js';
 import { headlines } from './introspection/headlines.js';
 import { introspectionWorks } from './introspection/introspection.js';
+import { planWorks } from './plan/plan.js';
 import { document, table } from './report.js';
 import { runWork, type Opener, type WorkResult } from './suite.js';
 import type { Figures } from './work.js';
@@ -40,6 +41,13 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     mounts: false,
     tools: [],
     headlines,
+  },
+  plan: {
+    describe: 'planning an update against doing it in a chroot, and what of it is over with that',
+    works: planWorks,
+    pairs: 10,
+    mounts: true,
+    tools: ['runc'],
   },
 };
 
