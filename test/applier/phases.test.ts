@@ -71,7 +71,8 @@ test('a plan in phases runs each script, on other files, and leads to the same o
   expect(log.said).toEqual(['colour = pink', 'colour = red', 'colour = red']);
   expect(phases.said).toEqual(['colour = blue', 'colour = red', 'colour = red']);
   // The times of directories in which names have come and gone are those of now.
-  const of = (root: string) => snapshot(root).filter((line) => !/^(etc|srv|var\/lib\/dpkg(\/info)?) /.test(line));
+  const of = (root: string) =>
+    snapshot(root).filter((line) => !/^(etc|srv|var\/lib\/dpkg(\/info)?) /.test(line));
   expect(of(phases.root)).toEqual(of(log.root));
   expect(readFileSync(join(phases.root, 'srv/app'), 'utf8')).toBe('a file');
   for (const { kept, overwritten } of [log, phases]) expect([...kept, ...overwritten]).toEqual([]);
