@@ -4,7 +4,8 @@ import { readWord, readWordNumber } from './words.js';
 
 /**
  * One struct of the guest's kernel: its bytes are read once, its members are taken out of them when asked for.
- * Getters throw OuaError `KERNEL_UNSUPPORTED` for a member that this kernel does not have.
+ * Getters throw OuaError `KERNEL_UNSUPPORTED` for a member that this kernel does not have, and those of numbers for one
+ * of a size that no number has.
  */
 export class StructView<S extends StructName> {
   constructor(
@@ -21,7 +22,7 @@ export class StructView<S extends StructName> {
 
   /** Signed value of a member of 1, 2, 4 or 8 bytes that is a safe integer. */
   int(field: FieldName<S>): number {
-    const member = this.#member(field);
+    const member = this.#number(field);
     if (member.length === 4 || member[1] === 8) return Number(BigInt.asIntN(64, this.u64(field)));
     const at = member[0] - this.layout.start;
     return member[1] < 4 ? this.bytes.readIntLE(at, member[1]) : this.bytes.readInt32LE(at);
@@ -29,7 +30,7 @@ export class StructView<S extends StructName> {
 
   /** Unsigned value of a member of 1, 2, 4 or 8 bytes; of a bit-field, its bits. */
   uint(field: FieldName<S>): number {
-    const member = this.#member(field);
+    const member = this.#number(field);
     if (member.length === 4) return Number(this.u64(field));
     const at = member[0] - this.layout.start;
     if (member[1] === 8) return readWordNumber(this.bytes, at);
@@ -38,7 +39,7 @@ export class StructView<S extends StructName> {
 
   /** Unsigned value of up to 8 bytes. */
   u64(field: FieldName<S>): bigint {
-    const member = this.#member(field);
+    const member = this.#number(field);
     const at = member[0] - this.layout.start;
     const raw = member[1] >= 8 ? readWord(this.bytes, at) : BigInt(this.bytes.readUIntLE(at, member[1]));
     if (member.length === 2) return raw;
@@ -67,6 +68,14 @@ export class StructView<S extends StructName> {
   /** The guest-virtual address of a member, for what is embedded in this struct. */
   at(field: FieldName<S>): bigint {
     return this.address + BigInt(this.#member(field)[0]);
+  }
+
+  /** A member that is a number, or begins with a word of one. Damaged type information has members of any size. */
+  #number(field: FieldName<S>): Member {
+    const member = this.#member(field);
+    const size = member[1];
+    if (size < 8 && size !== 4 && size !== 2 && size !== 1) notNumber(this.name, field, size);
+    return member;
   }
 
   #member(field: FieldName<S>): Member {
@@ -102,5 +111,13 @@ function missing(struct: string, field: string): never {
     'KERNEL_UNSUPPORTED',
     `this kernel's struct ${struct} has no ${field} that we know of`,
     missingHint,
+  );
+}
+
+function notNumber(struct: string, field: string, size: number): never {
+  throw new OuaError(
+    'KERNEL_UNSUPPORTED',
+    `this kernel's struct ${struct} has a ${field} of ${size} bytes, which is no number`,
+    'its type information may be damaged; save the memory again',
   );
 }
