@@ -11,7 +11,7 @@ import { reachedBy, reachedByWrite, type LiveActions, type LiveCalls } from './l
 import type { PackageRun, ScriptExec } from './package-managers/package-manager.js';
 import { RunningScripts, type FailedScript, type RunningScript } from './running-scripts.js';
 import type { UpdateLog } from './update-log.js';
-import type { WholeScripts } from './whole-scripts.js';
+import type { CalledScript, WholeScripts } from './whole-scripts.js';
 
 /** Far above any real script or its interpreter. */
 const maximumScriptSize = 64 << 20;
@@ -60,10 +60,8 @@ export class Recorder {
   /** Recorded script calls whose exec was not told yet, by its sequence. */
   readonly #recorded = new Map<number, RunningScript>();
   readonly #pending: Pending[] = [];
-  /** The processes that run scripts offline. */
-  readonly #offline = new Map<number, RunningScript>();
-  /** The first such script that failed when something had been left to the replay. */
-  #suspect: { readonly script: RunningScript; readonly status: number } | undefined;
+  /** The first script that failed when something had been left to the replay. */
+  #suspect: FailedScript | undefined;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
@@ -127,8 +125,7 @@ export class Recorder {
     const { audit, writer } = this.#parts;
     const script = this.#scriptOf(event);
     this.#lookForEffects(event);
-    this.#lookForFailure(event, script);
-    this.#running.follow(event, script);
+    this.#follow(event, script);
     audit?.onTrace(event, this.#command, script);
     if (event.type === 'exit') for (const each of this.#pending) each.ended ||= each.pid === event.pid;
     if (event.type !== 'exec' || !event.call || text(event.call.absolutePath) === initPath) return;
@@ -156,22 +153,17 @@ export class Recorder {
   }
 
   /** A script may fail for what the replay is yet to do: a server that was stopped still runs. */
-  #lookForFailure(event: TraceEvent, script: RunningScript | undefined): void {
-    if (event.type === 'exec' && script && !event.redirected) this.#offline.set(event.pid, script);
-    if (event.type !== 'exit') return;
-    const ended = this.#offline.get(event.pid);
-    this.#offline.delete(event.pid);
-    if (ended && event.exitStatus !== 0 && this.#actions + this.#replayed.size > 0)
-      this.#suspect ??= { script: ended, status: event.exitStatus };
+  #follow(event: TraceEvent, script: RunningScript | undefined): void {
+    const { failed } = this.#running;
+    this.#running.follow(event, script);
+    if (this.#running.failed !== failed && this.#actions + this.#replayed.size > 0)
+      this.#suspect ??= this.#running.failed;
   }
 
   /** The command has failed. When a script has that may have missed what was left to the replay, it has to run there. */
   blameScript(): void {
     if (this.#parts.live && this.#suspect)
-      this.#mustBeWhole(
-        this.#suspect.script,
-        `it ended with status ${this.#suspect.status} after live actions`,
-      );
+      this.#mustBeWhole(this.#suspect, `it ended with status ${this.#suspect.exitStatus} after live actions`);
   }
 
   #scriptOf(event: TraceEvent): RunningScript | undefined {
@@ -283,7 +275,7 @@ export class Recorder {
     return { action: 'redirect', path: this.#parts.stub, argv };
   }
 
-  #mustBeWhole(script: RunningScript, reason: string): never {
+  #mustBeWhole(script: CalledScript, reason: string): never {
     this.#parts.whole.add(script, reason);
     throw new OuaError(
       'UPDATE_FAILED',
