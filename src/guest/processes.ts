@@ -1,5 +1,5 @@
 import type { Kernel } from '../kernel/kernel.js';
-import type { Enumerator } from '../kernel/fields.js';
+import type { Enumerator } from '../kernel/enumerators.js';
 import { hex, inconsistent } from '../kernel/lists.js';
 import type { StructView } from '../kernel/struct-view.js';
 import { readCommandLine } from './command-line.js';

@@ -2,7 +2,8 @@ import { OuaError } from '../base/errors.js';
 import type { Btf } from './btf.js';
 import { BtfKind, type BtfMember } from './btf.js';
 import type { FieldSpec } from './field-spec.js';
-import { anonymousFields, enumerators, structFields } from './fields.js';
+import { enumerators } from './enumerators.js';
+import { anonymousFields, structFields } from './fields.js';
 
 /** A member: bytes from the struct's start, bytes long, and for a bit-field its bits within those bytes. */
 export type Member =

@@ -1,4 +1,4 @@
-import type { Enumerator } from './fields.js';
+import type { Enumerator } from './enumerators.js';
 import type { StructName } from './layout.js';
 import type { ArchitectureName } from './paging.js';
 import type { optionalSymbols } from './symbols.js';

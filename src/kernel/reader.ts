@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { anonymousFields, enumerators, structFields } from './fields.js';
+import { enumerators } from './enumerators.js';
+import { anonymousFields, structFields } from './fields.js';
 import { optionalSymbols, requiredSymbols } from './symbols.js';
 import { sysctlHandlers } from './sysctl-handlers.js';
 
