@@ -10,11 +10,12 @@
 #include "merge.h"
 #include "metadata.h"
 #include "report.h"
+#include "write.h"
 
 #define ATTEMPTS 5 /* to find a file that stands still while it is merged */
 
-/* What was laid ready is right; what was written beside it is; nobody knows yet. */
-enum { AS_PLANNED, MERGED, MOVING };
+/* Beside `enum made_content`: the file did not stand still. */
+enum { MOVING = MERGED + 1 };
 
 static int refuse(const struct change *change, const char *what) {
   return fail("MERGE_CONFLICT", change->path, "%s", what);
@@ -34,16 +35,6 @@ static char *read_part(int fd, uint64_t offset, size_t size) {
     done += (size_t)got;
   }
   return data;
-}
-
-static bool write_all(int fd, const char *data, size_t size) {
-  for (size_t done = 0; done < size;) {
-    ssize_t wrote = write(fd, data + done, size - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return false;
-    done += (size_t)wrote;
-  }
-  return true;
 }
 
 /* Beside, whole and durable. What was never there before has the time of now. */
@@ -99,8 +90,8 @@ static bool stands_still(const struct place *place, const struct stat *seen) {
 }
 
 int database_prepare(const struct stream *stream, const struct change *change, const struct place *place, int state,
-                     const struct names *names, bool *merged) {
-  *merged = false;
+                     const struct names *names, enum made_content *made) {
+  *made = AS_PLANNED;
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
     struct stat seen;
     if (!look(place->parent, place->name, &seen)) {
@@ -116,8 +107,8 @@ int database_prepare(const struct stream *stream, const struct change *change, c
     if (fd >= 0) close(fd);
     if (result < 0) return -1;
     if (result == MOVING || !stands_still(place, &seen)) continue;
-    *merged = result == MERGED;
-    if (*merged && renameat(state, names->fresh, state, names->staged) < 0)
+    *made = result == MERGED ? MERGED : AS_PLANNED;
+    if (result == MERGED && renameat(state, names->fresh, state, names->staged) < 0)
       return fail_errno("AGENT_FAILED", change->path, "can't be laid ready");
     return 0;
   }

@@ -14,7 +14,7 @@ struct expectation {
   const uint8_t *sha256;
   const char *target;
   const struct change *put; /* whose content it is, in the stream */
-  bool merged;              /* live changes are in it too: its content is not the expected one */
+  enum made_content content;
   struct stat seen;         /* as it was then: while that is the same, so is the content */
 };
 
@@ -37,11 +37,11 @@ static void expect(struct expectation it) {
 }
 
 void expect_found(const struct precondition *it, const struct stat *status) {
-  expect((struct expectation){it->path, it->mode & S_IFMT, it->sha256, it->target.data, NULL, false, *status});
+  expect((struct expectation){it->path, it->mode & S_IFMT, it->sha256, it->target.data, NULL, AS_PLANNED, *status});
 }
 
-void expect_made(const struct change *change, const struct place *place, bool merged) {
-  struct expectation it = {.path = change->path, .merged = merged};
+void expect_made(const struct change *change, const struct place *place, enum made_content content) {
+  struct expectation it = {.path = change->path, .content = content};
   if (change->kind == RECORD_LINK) {
     struct expectation *to = find(change->to);
     if (to) it = *to;
@@ -98,8 +98,9 @@ bool is_unexpected(const struct stream *stream, const char *path, const struct p
   const struct expectation *it = find(path);
   struct stat now;
   if (!it || !look(place->parent, place->name, &now)) return false;
-  if (it->merged || (now.st_mode & S_IFMT) != it->type) return true;
+  if (it->content == MERGED || (now.st_mode & S_IFMT) != it->type) return true;
   if (same_look(&now, &it->seen)) return false;
+  if (it->content == COMPLETED) return true;
   if (S_ISLNK(now.st_mode)) return !same_target(it, place);
   return S_ISREG(now.st_mode) && !same_content(stream, it, place);
 }

@@ -5,6 +5,7 @@
 #ifndef OUA_AGENT_EXPECTED_H
 #define OUA_AGENT_EXPECTED_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "paths.h"
@@ -12,8 +13,11 @@
 
 /* A precondition that holds; `status` is what was found, st_mode 0 for nothing. */
 void expect_found(const struct precondition *it, const struct stat *status);
-/* A change that was made; `merged`: with another content than the plan's. */
-void expect_made(const struct change *change, const struct place *place, bool merged);
+
+/* What a file that is put has for a content: the plan's, that with what programs have printed, or the guest's changes too. */
+enum made_content { AS_PLANNED, COMPLETED, MERGED };
+
+void expect_made(const struct change *change, const struct place *place, enum made_content content);
 
 /* Whether something with another content than the expected one is there. What can't be read counts as that. */
 bool is_unexpected(const struct stream *stream, const char *path, const struct place *place);

@@ -18,6 +18,7 @@
 #include "metadata.h"
 #include "names.h"
 #include "paths.h"
+#include "printed.h"
 #include "process.h"
 #include "report.h"
 #include "volume.h"
@@ -174,15 +175,15 @@ static int remove_name(const struct place *place, const struct change *change, i
   return renameat(place->parent, place->name, state, names->backup);
 }
 
-/* Before what is there is put away: a database is merged with it, of the rest it is told. */
-static int look_for_live_changes(const struct stream *stream, const struct change *change, const struct place *place,
-                                 int state, const struct names *names, struct path_lists *told, bool *merged) {
+/* Before what is there is put away: a database is merged with it, of the rest it is told. Then the content is whole. */
+static int complete_content(const struct stream *stream, const struct change *change, const struct place *place,
+                                 int state, const struct names *names, struct path_lists *told, enum made_content *made) {
   if (!change->merge) {
     if (is_unexpected(stream, change->path, place)) path_list_add(&told->overwrote, change->path);
-    return 0;
+    return change->output_count > 0 ? printed_insert(change, state, names, made) : 0;
   }
-  if (database_prepare(stream, change, place, state, names, merged) < 0) return -1;
-  if (*merged) path_list_add(&told->merged, change->path);
+  if (database_prepare(stream, change, place, state, names, made) < 0) return -1;
+  if (*made == MERGED) path_list_add(&told->merged, change->path);
   return 0;
 }
 
@@ -195,14 +196,14 @@ static int make_change(const struct stream *stream, const struct change *change,
     if (change->kind == RECORD_REMOVE && errno == ENOENT) return 0;
     return fail_errno("AGENT_FAILED", change->path, "its directory can't be reached");
   }
-  bool merged = false;
+  enum made_content made = AS_PLANNED;
   int lock = accounts_lock(change);
-  int result = lock < -1 ? -1 : look_for_live_changes(stream, change, &place, volume->state, names, told, &merged);
+  int result = lock < -1 ? -1 : complete_content(stream, change, &place, volume->state, names, told, &made);
   if (result == 0)
     result = change->kind == RECORD_REMOVE ? remove_name(&place, change, volume->state, names, &told->kept)
                                            : put(&place, change, volume->state, names);
   int error = errno;
-  if (result == 0) expect_made(change, &place, merged);
+  if (result == 0) expect_made(change, &place, made);
   if (lock >= 0) close(lock);
   close_place(&place);
   errno = error;

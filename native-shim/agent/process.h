@@ -8,7 +8,7 @@
 void process_setup(int null_fd);
 bool stop_requested(void);
 
-/* When a script has said more than this, only the last part is kept. */
+/* When a script has said more than this, only the last part is kept; of what it says on a terminal, the first. */
 #define SCRIPT_OUTPUT_MAX (4u << 20)
 
 struct outcome {
@@ -17,6 +17,8 @@ struct outcome {
   bool stopped;
   char *output; /* the last part of what it said */
   size_t output_size;
+  char *printed; /* what it said on its terminal, NULL: nothing */
+  size_t printed_size;
 };
 
 /* A program and what it is given. */
@@ -25,7 +27,8 @@ struct program {
   char *const *argv;
   char *const *environment;
   const char *cwd;
-  int input; /* standard input; -1: empty */
+  int input;         /* standard input; -1: empty */
+  uint32_t terminal; /* enum terminal_use: the others are a file */
 };
 
 /*

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "files.h"
 #include "paths.h"
+#include "printed.h"
 #include "process.h"
 #include "report.h"
 #include "restore.h"
@@ -59,7 +60,7 @@ static int run_triggers(unsigned timeout, struct outcome *outcome) {
   static char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                 "DPKG_FRONTEND_LOCKED=true", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", NULL};
   database_lock_release();
-  struct program dpkg = {"/usr/bin/dpkg", argv, environment, "/", -1};
+  struct program dpkg = {"/usr/bin/dpkg", argv, environment, "/", -1, 0};
   int result = process_run(&dpkg, timeout, outcome);
   return database_lock_take() < 0 ? -1 : result;
 }
@@ -75,6 +76,7 @@ static int run_program(const struct step *step, unsigned timeout, unsigned *scri
     result = journal_write("script %u", step->number);
     if (result == 0)
       result = triggers ? run_triggers(timeout, &outcome) : script_run(&step->script, timeout, &outcome);
+    printed_keep(step->number, outcome.printed, outcome.printed_size);
     if (result == 0) result = judge(step->kind, triggers ? "/usr/bin/dpkg" : step->script.path, &outcome);
   }
   report_begin("step");

@@ -133,7 +133,16 @@ static void take_put(struct cursor *cursor, struct change *it, const struct exte
     it->xattrs[i].name = take_string(cursor);
     it->xattrs[i].value = take_bytes(cursor);
   }
+  it->output_count = take_count(cursor, 12);
+  it->outputs = allocate(it->output_count, sizeof *it->outputs);
   uint32_t type = it->mode & S_IFMT;
+  if (it->output_count > 0 && type != S_IFREG) cursor->bad = true;
+  for (uint32_t i = 0; i < it->output_count; i++) {
+    it->outputs[i].offset = take_u64(cursor);
+    it->outputs[i].step = take_u32(cursor);
+    uint64_t least = i > 0 ? it->outputs[i - 1].offset : 0;
+    if (it->outputs[i].offset < least || it->outputs[i].offset > it->size) cursor->bad = true;
+  }
   if (type != S_IFREG && type != S_IFDIR && type != S_IFLNK && type != S_IFIFO && type != S_IFSOCK &&
       type != S_IFCHR && type != S_IFBLK)
     cursor->bad = true;
@@ -151,6 +160,7 @@ static void take_merge(struct cursor *cursor, struct change *it, const struct ex
   if (format > MERGE_ALTERNATIVES || it->base_size > (format ? DATABASE_SIZE_MAX : 0)) cursor->bad = true;
   if (it->base_offset > contents->size || it->base_size > contents->size - it->base_offset) cursor->bad = true;
   if (format && it->kind == RECORD_PUT && (!S_ISREG(it->mode) || it->size > DATABASE_SIZE_MAX)) cursor->bad = true;
+  if (format && it->output_count > 0) cursor->bad = true;
   it->merge = format;
   it->base_offset += contents->start;
 }
@@ -173,6 +183,8 @@ static void take_script(struct cursor *cursor, struct script *it) {
   it->text_argument = take_u32(cursor);
   it->text = take_bytes(cursor);
   it->input = take_bytes(cursor);
+  it->terminal = take_u32(cursor);
+  if (it->terminal > (TERMINAL_OUTPUT | TERMINAL_ERRORS)) cursor->bad = true;
   if (!it->sha256 || !it->argv[0]) cursor->bad = true;
   for (uint32_t word = 0; !cursor->bad && word < it->text_argument; word++)
     if (!it->argv[word + 1]) cursor->bad = true;

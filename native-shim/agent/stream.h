@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define STREAM_MAGIC "OUAplay\n"
-#define STREAM_VERSION 3
+#define STREAM_VERSION 4
 #define STREAM_HEADER_SIZE 64
 #define STREAM_RECORDS_MAX (512u << 20)
 #define DIGEST_SIZE 32
@@ -84,6 +84,12 @@ struct xattr {
   struct bytes value;
 };
 
+/* At `offset` of a content comes what the step with this number has printed on its terminal, printed.h. */
+struct output {
+  uint64_t offset;
+  uint32_t step;
+};
+
 struct change {
   enum record_kind kind;
   const char *path;
@@ -102,6 +108,8 @@ struct change {
   const char *target;
   uint32_t xattr_count;
   struct xattr *xattrs;
+  uint32_t output_count;
+  struct output *outputs; /* regular files that are no databases; by offset */
   /* RECORD_PUT, RECORD_REMOVE of a database; the base is what the plan knows to be there before, of size 0: nothing */
   enum merge_format merge;
   uint64_t base_offset; /* as `offset` */
@@ -117,7 +125,11 @@ struct script {
   uint32_t text_argument; /* the word of argv that becomes the name of a file with `text`; 0: none */
   struct bytes text;
   struct bytes input; /* standard input */
+  uint32_t terminal;  /* enum terminal_use */
 };
+
+/* Which descriptors of a program are a terminal: bits. */
+enum terminal_use { TERMINAL_OUTPUT = 1, TERMINAL_ERRORS = 2 };
 
 struct step {
   enum step_kind kind;

@@ -12,6 +12,7 @@
 
 #include "paths.h"
 #include "report.h"
+#include "write.h"
 
 struct volume volumes[VOLUMES_MAX];
 int volume_count;
@@ -253,14 +254,7 @@ int state_write(const char *name, const void *data, size_t size) {
   char temporary[64];
   snprintf(temporary, sizeof temporary, "%s.new", name);
   int fd = state_open(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-  bool ok = fd >= 0;
-  for (size_t done = 0; ok && done < size;) {
-    ssize_t wrote = write(fd, (const char *)data + done, size - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    ok = wrote > 0;
-    if (ok) done += (size_t)wrote;
-  }
-  ok = ok && fdatasync(fd) == 0 && renameat(volumes[0].state, temporary, volumes[0].state, name) == 0;
+  bool ok = fd >= 0 && write_all(fd, data, size) && fdatasync(fd) == 0 && renameat(volumes[0].state, temporary, volumes[0].state, name) == 0;
   int result = ok ? 0 : fail_errno("AGENT_FAILED", STATE_ROOT, "%s can't be written", name);
   if (fd >= 0) close(fd);
   return result;

@@ -8,6 +8,7 @@ import type {
   Precondition,
   ScriptCall,
   Step,
+  TerminalStreams,
 } from '../plan/model.js';
 import type { PlanReader } from '../plan/reader.js';
 
@@ -23,7 +24,7 @@ const typeBits: Record<FileType, number> = {
 };
 
 /** A program that the agent runs. */
-interface Program extends Pick<ScriptCall, 'path' | 'argv' | 'environment' | 'cwd'> {
+interface Program extends Pick<ScriptCall, 'path' | 'argv' | 'environment' | 'cwd' | 'terminal'> {
   readonly sha256: string;
   /** Which word of argv becomes the name of a file with the text. */
   readonly text?: { readonly argument: number; readonly bytes: Buffer };
@@ -53,6 +54,8 @@ export const mergeFormat: Record<MergeFormat, number> = {
   triggers: 8,
   alternatives: 9,
 };
+/** As `enum terminal_use`. */
+const terminalUse: Record<TerminalStreams, number> = { output: 1, errors: 2, both: 3 };
 const stepKind = { files: 1, script: 2, triggers: 3, action: 4 } as const;
 
 /**
@@ -64,7 +67,7 @@ export type OnFailure = (typeof onFailureChoices)[number];
 const onFailureNumber: Record<OnFailure, number> = { rollback: 0, stop: 1 };
 
 const magic = Buffer.from('OUAplay\n');
-const streamVersion = 3;
+const streamVersion = 4;
 const headerSize = 64;
 
 /** What a laid out stream amounts to. */
@@ -130,7 +133,7 @@ function header(digest: string, onFailure: OnFailure, recordsSize: number, fileS
 function addStep(records: RecordWriter, number: number, step: Step, contents: ContentLayout): void {
   const begin = (count: number) =>
     records.add(record.step, (body) => body.u32(stepKind[step.kind]).u32(number).u32(count));
-  const run = ({ path, argv, environment, cwd, sha256, text, input }: Program) => {
+  const run = ({ path, argv, environment, cwd, sha256, text, input, terminal }: Program) => {
     begin(1);
     records.add(record.script, (body) =>
       body
@@ -141,7 +144,8 @@ function addStep(records: RecordWriter, number: number, step: Step, contents: Co
         .list(environment)
         .u32(text?.argument ?? 0)
         .bytes(text?.bytes)
-        .bytes(input),
+        .bytes(input)
+        .u32(terminal ? terminalUse[terminal] : 0),
     );
   };
   if (step.kind === 'files') {
@@ -153,12 +157,13 @@ function addStep(records: RecordWriter, number: number, step: Step, contents: Co
 }
 
 function programOf(call: ScriptCall, contents: ContentLayout): Program {
-  const { path, argv, environment, cwd, content, interpreter, input } = call;
+  const { path, argv, environment, cwd, content, interpreter, input, terminal } = call;
   return {
     ...{ path, argv, environment, cwd },
     sha256: interpreter?.sha256 ?? content,
     ...(interpreter && { text: { argument: interpreter.argument, bytes: contents.read(content) } }),
     ...(input !== undefined && { input: contents.read(input) }),
+    ...(terminal && { terminal }),
   };
 }
 
@@ -198,6 +203,8 @@ function addChange(records: RecordWriter, change: FileChange, contents: ContentL
         .bytes(state.target)
         .u32(state.xattrs.length);
       for (const [name, value] of state.xattrs) body.text(name).bytes(value);
+      body.u32(change.outputs?.length ?? 0);
+      for (const { offset, step } of change.outputs ?? []) body.u64(offset).u32(step);
       return addMerge(body, change.merge, contents);
     });
   }

@@ -120,12 +120,30 @@ export interface Merge {
 /** Bytes; the agent merges no larger database, `DATABASE_SIZE_MAX` of native-shim/agent/records.h. */
 export const mergeSizeLimit = 32 << 20;
 
+/** What a step prints on its terminal, where a program copied that to a file, as apt does to its term.log. */
+export interface StepOutput {
+  /** Bytes of the content that come before it. */
+  readonly offset: number;
+  /** Number of a step before the file set that runs a program at the replay. */
+  readonly step: number;
+}
+
+/** Which of a program's standard streams are a terminal; the others go to the replay's report alone. */
+export const terminalStreams = ['output', 'errors', 'both'] as const;
+export type TerminalStreams = (typeof terminalStreams)[number];
+
 /**
  * One change of a file set, in an order in which they can be applied: a directory before what is in it,
  * removals of children before their directory.
  */
 export type FileChange = { readonly path: Buffer } & (
-  | { readonly action: 'put'; readonly state: FileState; readonly merge?: Merge }
+  | {
+      readonly action: 'put';
+      readonly state: FileState;
+      readonly merge?: Merge;
+      /** Of a file that is no database, by offset: what it has besides its content. */
+      readonly outputs?: readonly StepOutput[];
+    }
   /** Another name of an inode that is already in place at `to`. */
   | { readonly action: 'link'; readonly to: Buffer }
   | { readonly action: 'remove'; readonly merge?: Merge }
@@ -187,6 +205,8 @@ export interface ScriptCall {
    * `replay`: it runs at the replay, and only then.
    */
   readonly runs: 'offline' | 'replay';
+  /** Known of scripts that run at the replay; undefined: none. */
+  readonly terminal?: TerminalStreams;
   /** Policy `split`: why it runs at the replay after all. */
   readonly reason?: string;
 }
@@ -206,6 +226,8 @@ export interface LiveAction {
   /** `NAME=value`, as given to execve. */
   readonly environment: readonly Buffer[];
   readonly cwd: Buffer;
+  /** undefined: none. */
+  readonly terminal?: TerminalStreams;
   /** Index into the commands. */
   readonly command: number;
   /** Step of the script call that it belongs to; undefined: no script's, a hook of the package manager's. */

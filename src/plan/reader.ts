@@ -23,6 +23,7 @@ import type {
   ProcRead,
   ScriptCall,
   Step,
+  StepOutput,
 } from './model.js';
 import { chunkSize, rows } from './schema.js';
 
@@ -276,12 +277,17 @@ export class PlanReader implements Disposable {
     const xattrQuery = 'SELECT position, name, value FROM file_xattr WHERE step = ? ORDER BY position, name';
     for (const { position, name, value } of this.#all(rows.fileXattr, xattrQuery, step))
       xattrs.set(position, [...(xattrs.get(position) ?? []), [name, value]]);
+    const outputs = new Map<number, StepOutput[]>();
+    const outputQuery =
+      'SELECT position, byte_offset, source FROM file_output WHERE step = ? ORDER BY position, place';
+    for (const { position, byte_offset, source } of this.#all(rows.fileOutput, outputQuery, step))
+      outputs.set(position, [...(outputs.get(position) ?? []), { offset: byte_offset, step: source }]);
     const changeQuery =
       'SELECT file_change.*, content.sha256, content.size, base.sha256 AS base_sha256 FROM file_change ' +
       'LEFT JOIN content ON content = content.id LEFT JOIN content AS base ON merge_base = base.id ' +
       'WHERE step = ? ORDER BY position';
     return this.#all(rows.fileChange, changeQuery, step).map((row) =>
-      fileChange(row, xattrs.get(row.position) ?? []),
+      fileChange(row, xattrs.get(row.position) ?? [], outputs.get(row.position)),
     );
   }
 
@@ -308,6 +314,7 @@ export class PlanReader implements Disposable {
           interpreter: { sha256: row.interpreter.toString('hex'), argument: row.text_argument },
         }),
       ...(row.input_sha256 !== null && { input: row.input_sha256.toString('hex') }),
+      ...(row.terminal !== null && { terminal: row.terminal }),
     };
   }
 
@@ -321,6 +328,7 @@ export class PlanReader implements Disposable {
       argv: this.#buffers('action_argument', 'step', step),
       environment: this.#buffers('action_environment', 'step', step),
       cwd: row.cwd,
+      ...(row.terminal !== null && { terminal: row.terminal }),
       command: row.command,
       script: row.script ?? undefined,
     };
@@ -359,7 +367,11 @@ function listQuery(table: string, owner: string): string {
   return `SELECT value FROM ${table} WHERE ${owner} = ? ORDER BY position`;
 }
 
-function fileChange(row: ChangeRow, xattrs: [string, Buffer][]): FileChange {
+function fileChange(
+  row: ChangeRow,
+  xattrs: [string, Buffer][],
+  outputs: StepOutput[] | undefined,
+): FileChange {
   if (row.action === 'link') return { action: 'link', path: row.path, to: row.link_to };
   const merge: { merge?: Merge } = row.merge_format
     ? {
@@ -384,7 +396,7 @@ function fileChange(row: ChangeRow, xattrs: [string, Buffer][]): FileChange {
     ...(row.target && { target: row.target }),
     ...(row.major !== null && row.minor !== null && { device: { major: row.major, minor: row.minor } }),
   };
-  return { action: 'put', path: row.path, state, ...merge };
+  return { action: 'put', path: row.path, state, ...merge, ...(outputs && { outputs }) };
 }
 
 function inflate(bytes: Buffer): Buffer {

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { auditKinds } from './audit-event.js';
-import { conffileChoices, conffileDeciders, scriptKinds } from './model.js';
+import { conffileChoices, conffileDeciders, scriptKinds, terminalStreams } from './model.js';
 
 /** `PRAGMA application_id`: the bytes `OUAp`. */
 export const applicationId = 0x4f554170;
@@ -115,6 +115,15 @@ export const tables = {
     PRIMARY KEY (step, position, name),
     FOREIGN KEY (step, position) REFERENCES file_change
   ) STRICT, WITHOUT ROWID`,
+  file_output: `CREATE TABLE file_output (
+    step INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    byte_offset INTEGER NOT NULL CHECK (byte_offset >= 0),
+    source INTEGER NOT NULL REFERENCES step CHECK (source < step),
+    PRIMARY KEY (step, position, place),
+    FOREIGN KEY (step, position) REFERENCES file_change
+  ) STRICT, WITHOUT ROWID`,
   script_call: `CREATE TABLE script_call (
     step INTEGER PRIMARY KEY REFERENCES step,
     kind TEXT NOT NULL CHECK (kind IN (${oneOf(scriptKinds)})),
@@ -128,7 +137,9 @@ export const tables = {
     interpreter BLOB CHECK (length(interpreter) = 32),
     text_argument INTEGER CHECK (text_argument > 0),
     input INTEGER REFERENCES content,
-    CHECK ((interpreter IS NULL) = (text_argument IS NULL))
+    terminal TEXT CHECK (terminal IN (${oneOf(terminalStreams)})),
+    CHECK ((interpreter IS NULL) = (text_argument IS NULL)),
+    CHECK (terminal IS NULL OR runs = 'replay')
   ) STRICT`,
   script_argument: `CREATE TABLE script_argument (
     step INTEGER NOT NULL REFERENCES script_call,
@@ -148,6 +159,7 @@ export const tables = {
     path BLOB NOT NULL CHECK (substr(path, 1, 1) = x'2f'),
     sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
     cwd BLOB NOT NULL,
+    terminal TEXT CHECK (terminal IN (${oneOf(terminalStreams)})),
     command INTEGER NOT NULL REFERENCES command,
     script INTEGER REFERENCES script_call
   ) STRICT`,
@@ -269,6 +281,7 @@ const text = z.string();
 const bytes = z.instanceof(Buffer);
 const flag = z.union([z.literal(0), z.literal(1)]);
 const fileType = z.enum(fileTypes);
+const terminal = z.enum(terminalStreams).nullable();
 const merge = { merge_format: z.enum(mergeFormats).nullable(), base_sha256: bytes.nullable() };
 
 /** What a row must look like once it has left SQLite: numbers that JavaScript can hold, known words. */
@@ -319,6 +332,7 @@ export const rows = {
     z.object({ action: z.literal('link'), position: int, path: bytes, link_to: bytes }),
     z.object({ action: z.literal('remove'), position: int, path: bytes, ...merge }),
   ]),
+  fileOutput: z.object({ position: int, byte_offset: int, source: int }),
   fileXattr: z.object({ position: int, name: text, value: bytes }),
   scriptCall: z.object({
     kind: z.enum(scriptKinds),
@@ -332,12 +346,14 @@ export const rows = {
     interpreter: bytes.nullable(),
     text_argument: int.nullable(),
     input_sha256: bytes.nullable(),
+    terminal,
   }),
   liveAction: z.object({
     rule: text,
     path: bytes,
     sha256: bytes,
     cwd: bytes,
+    terminal,
     command: int,
     script: int.nullable(),
   }),

@@ -35,8 +35,8 @@ const batchBytes = 64 << 20;
 
 /** Everything that makes up the steps. */
 const stepTables = [
-  ...['file_xattr', 'file_change', 'script_argument', 'script_environment', 'action_argument'],
-  ...['action_environment', 'live_action', 'script_call', 'step'],
+  ...['file_xattr', 'file_output', 'file_change', 'script_argument', 'script_environment'],
+  ...['action_argument', 'action_environment', 'live_action', 'script_call', 'step'],
 ];
 /** What names a step beside them. */
 const stepReferences = [
@@ -366,6 +366,10 @@ export class PlanWriter implements AsyncDisposable {
     });
     for (const [name, value] of state?.xattrs ?? [])
       this.#insert('file_xattr', { step, position, name, value });
+    const outputs = change.action === 'put' ? (change.outputs ?? []) : [];
+    outputs.forEach(({ offset, step: source }, place) =>
+      this.#insert('file_output', { step, position, place, byte_offset: offset, source }),
+    );
   }
 
   #scriptCall(step: number, call: ScriptCall): void {
@@ -382,6 +386,7 @@ export class PlanWriter implements AsyncDisposable {
       interpreter: call.interpreter ? Buffer.from(call.interpreter.sha256, 'hex') : null,
       text_argument: call.interpreter?.argument ?? null,
       input: call.input === undefined ? null : this.#contentNumber(call.input),
+      terminal: call.terminal ?? null,
     });
     this.#insertList('script_argument', 'step', step, call.argv);
     this.#insertList('script_environment', 'step', step, call.environment);
@@ -394,6 +399,7 @@ export class PlanWriter implements AsyncDisposable {
       path: action.path,
       sha256: Buffer.from(action.sha256, 'hex'),
       cwd: action.cwd,
+      terminal: action.terminal ?? null,
       command: action.command,
       script: action.script ?? null,
     });

@@ -16,15 +16,18 @@ interface Line {
 /** Hands on what a command prints line by line, and keeps the last lines for the message of a failure. */
 export class OutputTail extends Writable {
   readonly #onLine: (line: string) => void;
+  readonly #clean: (line: string) => string;
   readonly #lines: Line[] = [];
   #marked: Line[] = [];
   #markEnds = 0;
   #count = 0;
   #partial = '';
 
-  constructor(onLine: (line: string) => void) {
+  /** @param clean takes away from a line what its program did not say */
+  constructor(onLine: (line: string) => void, clean: (line: string) => string = (line) => line) {
     super();
     this.#onLine = onLine;
+    this.#clean = clean;
   }
 
   /** How many lines there were. */
@@ -61,7 +64,7 @@ export class OutputTail extends Writable {
   }
 
   #line(text: string): void {
-    const line = { number: ++this.#count, text: text.slice(0, maximumLine) };
+    const line = { number: ++this.#count, text: this.#clean(text).slice(0, maximumLine) };
     if (line.text.trim() === '') return;
     if (line.number <= this.#markEnds) this.#marked.push(line);
     this.#lines.push(line);

@@ -88,7 +88,9 @@ export function inPhases(log: readonly Step[], guest: GuestPaths): PhasedLog {
     else if (phases[number] === 'before')
       add(number, step, (path) => (changed.get(path) ? guest(path) : undefined));
   }
-  const changes = log.flatMap((step) => (step.kind === 'files' ? step.changes : []));
+  const changes = log.flatMap((step) =>
+    step.kind === 'files' ? step.changes.map((change) => withOutputs(change, places)) : [],
+  );
   for (const [number, step] of log.entries()) if (step.kind === 'files') places[number] = steps.length;
   if (changes.length > 0) steps.push({ kind: 'files', changes: oneFileSet(changes) });
   for (const [number, step] of log.entries())
@@ -134,6 +136,17 @@ function inScene(step: Step, scene: Scene, places: readonly number[]): Step {
   if (step.kind === 'script') return { kind: 'script', call: callInScene(step.call, scene) };
   if (step.kind === 'action') return { kind: 'action', action: actionInScene(step.action, scene, places) };
   return step;
+}
+
+/** What a step prints can only get into a file that is put after it: of the others there is no place yet. */
+function withOutputs(change: FileChange, places: readonly number[]): FileChange {
+  if (change.action !== 'put' || !change.outputs) return change;
+  const { outputs, ...rest } = change;
+  const printed = outputs.flatMap(({ offset, step }) => {
+    const place = places[step];
+    return place === undefined ? [] : [{ offset, step: place }];
+  });
+  return { ...rest, ...(printed.length > 0 && { outputs: printed }) };
 }
 
 function callInScene(call: ScriptCall, found: Scene): ScriptCall {

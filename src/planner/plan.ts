@@ -29,6 +29,7 @@ import { guestIdentity } from './identity.js';
 import { LiveCalls } from './live/live-calls.js';
 import { memoryFilesNote } from './memory-files.js';
 import { conffileNote } from './package-managers/configuration-files.js';
+import { OutputMarks } from './output-marks.js';
 import { presentPackageManagers } from './package-managers/present.js';
 import { readPreseed, type Preseed } from './preseed.js';
 import { Recorder } from './recorder.js';
@@ -198,10 +199,11 @@ async function attemptPlan(
   const proc = stack.use(await mountShadowProc({ guest, directory, ...abortable }));
   const changes = new ChangeCollector(shadow);
   const audit = audited ? new AuditTrail(writer, runs) : undefined;
-  const log = new UpdateLog({ writer, shadow, changes, order, onEvent: emit });
+  const marks = new OutputMarks();
+  const log = new UpdateLog({ writer, shadow, changes, marks, order, onEvent: emit });
   const live = policy === 'split' ? new LiveCalls(shadow.root) : undefined;
   const recorder = new Recorder({
-    ...{ writer, log, packages: runs, stub: stubPath, onEvent: emit, live, whole, audit },
+    ...{ writer, log, marks, packages: runs, stub: stubPath, onEvent: emit, live, whole, audit },
     kernelWrites: (pid) => proc.takeRefusedWrites(pid),
   });
   const onLine = (text: string) => emit({ type: 'output', text });
@@ -213,7 +215,7 @@ async function attemptPlan(
   );
   const around = {
     ...{ guest, answers, shadow, proc, changes, recorder, packages: runs },
-    ...{ onLine, ...asks, environment, timeout, signal },
+    ...{ onLine, marks, ...asks, environment, timeout, signal },
   };
 
   emit({ type: 'phase', phase: 'update' });

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { SentSignal } from '../emulate/guest-signals.js';
 import { OuaError } from '../base/errors.js';
-import type { ScriptCall } from '../plan/model.js';
+import type { ScriptCall, TerminalStreams } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
 import { initPath } from '../sandbox/sandbox.js';
 import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
 import { reachedBy, reachedByWrite, type LiveActions, type LiveCalls } from './live/live-calls.js';
+import type { OutputMarks } from './output-marks.js';
 import type { PackageRun, ScriptExec } from './package-managers/package-manager.js';
 import { RunningScripts, type FailedScript, type RunningScript } from './running-scripts.js';
 import type { UpdateLog } from './update-log.js';
@@ -23,6 +24,7 @@ const text = (name: Buffer): string => name.toString('latin1');
 export interface RecorderParts {
   readonly writer: PlanWriter;
   readonly log: UpdateLog;
+  readonly marks: OutputMarks;
   readonly packages: readonly PackageRun[];
   /** Path, in the sandbox, of the program that runs instead of another and says what it is told: native-shim/stub.c. */
   readonly stub: string;
@@ -56,7 +58,7 @@ export class Recorder {
   #scripts = 0;
   #actions = 0;
   /** Package managers whose scripts were left to the replay. */
-  readonly #replayed = new Set<PackageRun>();
+  readonly #left = new Set<PackageRun>();
   /** Recorded script calls whose exec was not told yet, by its sequence. */
   readonly #recorded = new Map<number, RunningScript>();
   readonly #pending: Pending[] = [];
@@ -99,8 +101,7 @@ export class Recorder {
         return this.#stub(verdict.status, verdict.output, verdict.errors);
       case 'live':
         await this.#collect(stop);
-        this.#append(verdict.actions, stop, running);
-        return this.#stub();
+        return this.#replayed(stop, this.#append(verdict.actions, stop, running, terminalOf(stop)));
       case 'both':
         this.#parts.log.keepBack(verdict.secrets);
         this.#pending.push({
@@ -156,7 +157,7 @@ export class Recorder {
   #follow(event: TraceEvent, script: RunningScript | undefined): void {
     const { failed } = this.#running;
     this.#running.follow(event, script);
-    if (this.#running.failed !== failed && this.#actions + this.#replayed.size > 0)
+    if (this.#running.failed !== failed && this.#actions + this.#left.size > 0)
       this.#suspect ??= this.#running.failed;
   }
 
@@ -206,7 +207,7 @@ export class Recorder {
 
   /** Ends the log: what scripts will have queued for other packages at the replay comes last. */
   finish(): void {
-    for (const { closing } of this.#replayed) if (closing) this.#parts.log.append({ kind: closing });
+    for (const { closing } of this.#left) if (closing) this.#parts.log.append({ kind: closing });
   }
 
   async #onScript(script: ScriptExec, stop: ExecStop, run: PackageRun): Promise<ExecDecision> {
@@ -225,19 +226,21 @@ export class Recorder {
     if (runs === 'replay') await log.collect();
     const content = await log.store(given?.bytes ?? program);
     const { argv, environment, cwd } = stop;
+    const terminal = runs === 'replay' ? terminalOf(stop) : undefined;
     const call: ScriptCall = {
       ...{ kind, package: name, path: given?.program ?? stop.path, content },
       ...{ argv, environment, cwd, command: this.#command, runs },
       ...(reason !== undefined && { reason }),
       ...(given && { interpreter: { sha256: sha256(program), argument: given.argument } }),
       ...(input?.length && { input: await log.store(input) }),
+      ...(terminal && { terminal }),
     };
     const step = log.append({ kind: 'script', call });
     this.#recorded.set(stop.sequence, { kind, package: name, args, step });
     this.#scripts++;
-    if (runs === 'replay') this.#replayed.add(run);
+    if (runs === 'replay') this.#left.add(run);
     this.#parts.onEvent({ type: 'script', step, call });
-    return runs === 'replay' ? this.#stub() : { action: 'continue' };
+    return runs === 'replay' ? this.#replayed(stop, step) : { action: 'continue' };
   }
 
   /** Actions whose program has done its offline part by now. */
@@ -258,16 +261,26 @@ export class Recorder {
     { rule, path, sha256, argvs, environment }: LiveActions,
     { cwd }: ExecStop,
     running: RunningScript | undefined,
-  ): void {
+    terminal?: TerminalStreams,
+  ): number {
     for (const argv of argvs) {
       const action = {
         ...{ rule, path, sha256, argv, environment, cwd, command: this.#command },
         script: running?.step,
+        ...(terminal && { terminal }),
       };
       const step = this.#parts.log.append({ kind: 'action', action });
       this.#actions++;
       this.#parts.onEvent({ type: 'action', step, action });
     }
+    return this.#parts.log.steps - 1;
+  }
+
+  /** What runs at the replay instead prints then: a mark keeps the place on the terminal. */
+  #replayed(stop: ExecStop, step: number): ExecDecision {
+    const terminal = terminalOf(stop);
+    const mark = terminal ? this.#parts.marks.mark(step) : '';
+    return terminal === 'errors' ? this.#stub(0, '', mark) : this.#stub(0, mark);
   }
 
   #stub(status = 0, output = '', errors = ''): ExecDecision {
@@ -283,6 +296,12 @@ export class Recorder {
       'plan with --policy defer',
     );
   }
+}
+
+function terminalOf(stop: ExecStop): TerminalStreams | undefined {
+  const [output, errors] = [stop.isTerminal(1), stop.isTerminal(2)];
+  if (output && errors) return 'both';
+  return output ? 'output' : errors ? 'errors' : undefined;
 }
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');

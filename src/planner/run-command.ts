@@ -9,6 +9,7 @@ import type { ShadowProc } from '../shadow/proc/mount.js';
 import { trace } from '../tracer/trace.js';
 import type { Leftover } from '../tracer/tracer.js';
 import { livePaths } from './live/table.js';
+import type { OutputMarks } from './output-marks.js';
 import { OutputTail } from './output-tail.js';
 import type { PackageRun } from './package-managers/package-manager.js';
 import type { Recorder } from './recorder.js';
@@ -25,6 +26,7 @@ export interface Surroundings {
   readonly recorder: Recorder;
   readonly packages: readonly PackageRun[];
   readonly onLine: (line: string) => void;
+  readonly marks: OutputMarks;
   /** Whether a full event record is wanted. */
   readonly audit: boolean;
   /** Whether programs that may touch the running system are asked about. */
@@ -60,7 +62,7 @@ export interface CommandEnd {
 export async function runCommand(argv: readonly string[], around: Surroundings): Promise<CommandEnd> {
   const limit = AbortSignal.timeout(around.timeout * 1000);
   const signal = AbortSignal.any(around.signal ? [around.signal, limit] : [limit]);
-  const output = new OutputTail(around.onLine);
+  const output = new OutputTail(around.onLine, (line) => around.marks.strip(line));
   try {
     return await runTraced(argv, around, output, signal);
   } catch (error) {

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Bounded } from '../base/bounded.js';
-import type { ChangeOrder, ContentId, Step } from '../plan/model.js';
+import type { ChangeOrder, ContentId, FileChange, Step } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
 import type { ChangeCollector, Content } from '../shadow/fs/collector.js';
 import type { ShadowFs } from '../shadow/fs/open.js';
+import { databaseFormat } from './databases.js';
 import type { PlannerListener } from './events.js';
 import { MergeBases } from './merge-bases.js';
+import type { MarkedContent, OutputMarks } from './output-marks.js';
 import { inPhases } from './phases.js';
 
 /** Contents that are stored side by side: Node compresses in four threads. */
@@ -16,6 +18,7 @@ export interface UpdateLogParts {
   readonly writer: PlanWriter;
   readonly shadow: Pick<ShadowFs, 'checkSpace'>;
   readonly changes: ChangeCollector;
+  readonly marks: OutputMarks;
   /** What the log is to be brought into when it is finished. */
   readonly order: ChangeOrder;
   readonly onEvent: PlannerListener;
@@ -55,17 +58,23 @@ export class UpdateLog {
 
   /** What has changed in files since the last time becomes a step. Nothing may write meanwhile. */
   async collect(): Promise<void> {
-    const { writer, shadow, changes: collector } = this.#parts;
+    const { writer, shadow, changes: collector, marks } = this.#parts;
     shadow.checkSpace();
     const wanted = ({ path }: { readonly path: Buffer }) => !this.#kept.has(path.toString('latin1'));
+    const marked = new Map<ContentId, MarkedContent>();
     const store = async (content: Content) => {
-      if (wanted(content)) await writer.putContent(content.id, content.read(), content.size);
+      if (!wanted(content)) return;
+      const found = marks.cut(content);
+      if (found) marked.set(content.id, found);
+      const { id, size, read } = found ?? content;
+      await writer.putContent(id, read(), size);
     };
     // Nothing changes the files meanwhile: while one is compressed in another thread, the next can be read.
     const storing = new Bounded(atOnce);
     const all = await collector.collect((content) => storing.add(() => store(content)));
     await storing.end();
-    const changes = await this.#bases.follow(all.filter(wanted), store);
+    const unmarked = all.filter(wanted).map((change) => withoutMarks(change, marked));
+    const changes = await this.#bases.follow(unmarked, store);
     if (changes.length === 0) return;
     for (const change of changes) this.#touch(change.path);
     const step = this.append({ kind: 'files', changes });
@@ -100,4 +109,16 @@ export class UpdateLog {
     this.#touched.add(key);
     this.#parts.writer.precondition(path, this.#parts.changes.lowerState(path));
   }
+}
+
+function withoutMarks(change: FileChange, marked: ReadonlyMap<ContentId, MarkedContent>): FileChange {
+  const found =
+    change.action === 'put' && change.state.content !== undefined
+      ? marked.get(change.state.content)
+      : undefined;
+  if (!found || change.action !== 'put') return change;
+  const state = { ...change.state, content: found.id, size: found.size };
+  // What a database has of what was printed is no record of its: the agent merges those.
+  const outputs = databaseFormat(change.path) ? [] : found.outputs;
+  return { ...change, state, ...(outputs.length > 0 && { outputs }) };
 }

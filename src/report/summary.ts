@@ -1,5 +1,13 @@
 import type { PlanReader } from '../plan/reader.js';
-import type { ConffileDecision, FileChange, MergeFormat, ScriptCall, Step } from '../plan/model.js';
+import type {
+  ConffileDecision,
+  FileChange,
+  MergeFormat,
+  ScriptCall,
+  Step,
+  StepOutput,
+  TerminalStreams,
+} from '../plan/model.js';
 
 /** Everything a plan does to files, counted by what it does. */
 export interface FileCounts {
@@ -43,6 +51,8 @@ export interface ScriptRow {
   readonly runs: ScriptCall['runs'];
   /** Why it runs at the replay after all. */
   readonly reason?: string;
+  /** Which of its standard streams are a terminal. */
+  readonly terminal?: TerminalStreams;
 }
 
 export function scriptRows(steps: Iterable<Step>): ScriptRow[] {
@@ -62,6 +72,7 @@ export function scriptRows(steps: Iterable<Step>): ScriptRow[] {
             command: entry.call.command,
             runs: entry.call.runs,
             ...(entry.call.reason !== undefined && { reason: entry.call.reason }),
+            ...(entry.call.terminal && { terminal: entry.call.terminal }),
           },
         ]
       : [],
@@ -81,6 +92,8 @@ export interface ActionRow {
   readonly argv: readonly string[];
   readonly environment: readonly string[];
   readonly cwd: string;
+  /** Which of its standard streams are a terminal. */
+  readonly terminal?: TerminalStreams;
   readonly sha256: string;
   readonly command: number;
   /** `<package>.<kind>` of the script that does it, and its step. */
@@ -122,6 +135,8 @@ export interface FileRow {
   readonly target?: string;
   /** Of a database: it is merged with what the guest has changed in it meanwhile. */
   readonly merge?: MergeFormat;
+  /** What steps print at the replay, and where in the content that belongs. */
+  readonly outputs?: readonly StepOutput[];
 }
 
 export function fileRows(steps: Iterable<Step>): FileRow[] {
@@ -145,6 +160,7 @@ function fileRow(step: number, change: FileChange): FileRow {
     ...(size === undefined ? {} : { size }),
     ...(content === undefined ? {} : { content }),
     ...(target === undefined ? {} : { target: text(target) }),
+    ...(change.outputs && { outputs: change.outputs }),
   };
 }
 

@@ -17,6 +17,9 @@ const noProgram: readonly number[] = [
   os.errno.ESRCH,
 ];
 
+/** Unix98 pseudo-terminals have these majors, admin-guide/devices.txt; their minors are below 256. */
+const slaveMajors = new Set([136, 137, 138, 139, 140, 141, 142, 143]);
+
 /** An exec stop as handlers see it. */
 export class HeldExec implements ExecStop {
   readonly sequence: number;
@@ -67,6 +70,11 @@ export class HeldExec implements ExecStop {
       `the program '${this.absolutePath.toString()}' has more than ${limit} bytes`,
       'programs of this size are not recorded',
     );
+  }
+
+  isTerminal(descriptor: number): boolean {
+    const status = statSync(`/proc/${this.#tid}/fd/${descriptor}`, { throwIfNoEntry: false });
+    return status?.isCharacterDevice() === true && slaveMajors.has(Number(status.rdev) >> 8);
   }
 
   #openPath(): number | undefined {

@@ -30,6 +30,8 @@ export interface ExecStop {
    * @throws OuaError `TRACE_FAILED` when it is longer than `limit` bytes.
    */
   readProgram(limit: number): Buffer | undefined;
+  /** Whether that descriptor of the caller is a pseudo-terminal, pty(7). */
+  isTerminal(descriptor: number): boolean;
   /**
    * Resolves once every other tracee stands still too; they go on after the handler's decision. What the run
    * has written so far is then complete and can be collected.

@@ -22,10 +22,11 @@ import { join } from 'node:path';
 import { applyPlan, type ApplyEvent, type ApplyOptions } from '../../src/applier/apply.js';
 import { writeStream } from '../../src/applier/stream.js';
 import { runTool } from '../../src/base/command.js';
+import type { FileChange, StepOutput } from '../../src/plan/model.js';
 import { PlanReader } from '../../src/plan/reader.js';
 import { agentProgram } from '../../src/transport/agent-program.js';
 import { contentId } from '../plan/sample.js';
-import { fullPlan, PlanBuilder } from './plans.js';
+import { fullPlan, PlanBuilder, time } from './plans.js';
 import { makeGuest, probe, snapshot, xattrs } from './tree.js';
 
 let folder: string;
@@ -124,6 +125,79 @@ describe('a plan that fits', () => {
     const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
     expect(stdout).toContain('"output":"terminal: No such device or address\\u000a"');
     expect(stdout).toContain('"status":"applied"');
+  });
+
+  describe('whose programs print on a terminal', () => {
+    let pts: string;
+    beforeEach(() => {
+      pts = join(root, 'dev/pts');
+      mkdirSync(pts, { recursive: true });
+      execFileSync('mount', ['-t', 'devpts', '-o', 'ptmxmode=0666', 'devpts', pts]);
+      symlinkSync('pts/ptmx', join(root, 'dev/ptmx'));
+    });
+    afterEach(() => void execFileSync('umount', [pts]));
+
+    const log = '/var/lib/term.log';
+    const text = () => readFileSync(join(root, log), 'utf8');
+
+    test('puts what they say there where the plan has left it out', async () => {
+      const plan = new PlanBuilder();
+      const put = (content: string, ...outputs: StepOutput[]) =>
+        plan.files({ ...plan.file(log, content), ...(outputs.length > 0 && { outputs }) } as FileChange);
+      plan.action(['exit', '0'], { terminal: 'both' });
+      put('begin\nend\n', { offset: 6, step: 0 });
+      plan.script(['exit', '0'], { terminal: 'errors' });
+      plan.action(['exit', '0'], { terminal: 'output' });
+      plan.action(['exit', '0']);
+      put('begin\nmiddle\nend\n', { offset: 6, step: 0 }, { offset: 13, step: 2 }, { offset: 13, step: 3 });
+      await plan.write(file);
+      const { scripts, overwritten } = await apply();
+      const [output, errors] = ['to standard output\r\n', 'to standard error\r\n'];
+      expect(text()).toBe(`begin\n${output}${errors}middle\n${errors}${output}end\n`);
+      expect(scripts.map((each) => each.output.replaceAll('\r', '').split('\n').sort())).toEqual(
+        Array.from({ length: 4 }, () => ['', 'to standard error', 'to standard output']),
+      );
+      expect(overwritten).toEqual([]);
+    });
+
+    test('leaves the file as the plan has it where nothing was said', async () => {
+      const plan = new PlanBuilder();
+      plan.action(['touch', '/var/touched'], { terminal: 'both' });
+      const change = plan.file(log, 'all\n', { mtime: time(1_600_000_000) });
+      plan.files({ ...change, outputs: [{ offset: 4, step: 0 }] } as FileChange);
+      await plan.write(file);
+      await apply();
+      expect(text()).toBe('all\n');
+      expect(lstatSync(join(root, log)).mtimeMs).toBe(1_600_000_000_000);
+    });
+
+    test('takes more than a terminal holds, and keeps the first 4 MiB of it', async () => {
+      const plan = new PlanBuilder();
+      plan.action(['flood'], { terminal: 'output' });
+      plan.files({ ...plan.file(log, '\n'), outputs: [{ offset: 1, step: 0 }] } as FileChange);
+      await plan.write(file);
+      await apply();
+      expect(text()).toBe(`\n${'a line of words\r\n'.repeat(1 << 18)}`.slice(0, (4 << 20) + 1));
+    });
+
+    test('takes back what was completed as well', async () => {
+      const plan = new PlanBuilder();
+      plan.action(['exit', '0'], { terminal: 'both' });
+      plan.files({ ...plan.file(log, 'all\n'), outputs: [{ offset: 0, step: 0 }] } as FileChange);
+      plan.action(['exit', '1'], { terminal: 'both' });
+      await plan.write(file);
+      const before = snapshot(root);
+      await expect(apply()).rejects.toMatchObject({ code: 'ROLLED_BACK' });
+      expect(snapshot(root)).toEqual(before);
+    });
+  });
+
+  test('is taken back when a program that needs a terminal can get none', async () => {
+    await new PlanBuilder().action(['exit', '0'], { terminal: 'output' }).write(file);
+    await expect(apply()).rejects.toMatchObject({
+      code: 'ROLLED_BACK',
+      message: expect.stringContaining('there is no terminal for it') as string,
+    });
   });
 
   test('gives an interpreter its text in a file, and a script its input', async () => {

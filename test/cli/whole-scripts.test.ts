@@ -1,4 +1,5 @@
 /** Scripts that act on the running system themselves, and not by a program that is known to: they are replayed whole. */
+import { PlanReader } from '../../src/plan/reader.js';
 import { suspendedGuest, type SuspendedGuest } from '../lab/suspended.js';
 import { Workbench } from './support.js';
 
@@ -36,16 +37,20 @@ beforeAll(async () => {
 });
 afterAll(() => bench[Symbol.dispose]());
 
-/** Makes the packages where they are installed. */
-const script = [
+/** Makes packages, from what their postinsts do, where they are installed. */
+const making = (scripts: Readonly<Record<string, { readonly does: string }>>) => [
   'cd /tmp',
-  ...Object.entries(packages).flatMap(([name, { does }]) => [
+  ...Object.entries(scripts).flatMap(([name, { does }]) => [
     `mkdir -p ${name}/DEBIAN`,
     `printf '%s\\n' 'Package: oua-${name}' 'Version: 1' 'Architecture: all' 'Maintainer: n <n@n>' 'Description: n' > ${name}/DEBIAN/control`,
     `cat > ${name}/DEBIAN/postinst <<'EOT'\n#!/bin/sh\nset -e\n${does}\nEOT`,
     `chmod 755 ${name}/DEBIAN/postinst`,
     `dpkg-deb --build ${name} >/dev/null`,
   ]),
+];
+
+const script = [
+  ...making(packages),
   `dpkg -i ${Object.keys(packages)
     .map((name) => `${name}.deb`)
     .join(' ')}`,
@@ -71,5 +76,54 @@ test('each is replayed whole with its reason, and others are not', async () => {
       reason === undefined ? undefined : (expect.stringContaining(reason) as string),
     ]),
   );
+  expect(bench.leftovers()).toEqual([]);
+});
+
+test('what they and live actions will print has its place in a copy of their terminal', async () => {
+  const output = bench.file('terminal.ouplan');
+  const typescript = '/var/log/typescript';
+  const commands = [
+    ...making({
+      speaking: {
+        does: 'echo one; systemctl daemon-reload; echo two; systemctl daemon-reload >/dev/null; echo three',
+      },
+      mounting: { does: `echo nothing; ${packages['mounting']!.does}` },
+    }),
+    `script -qec 'dpkg -i speaking.deb mounting.deb' ${typescript} > /var/lib/seen`,
+  ].join('\n');
+  const run = await bench.run(
+    ...['plan', '--disk', guest.disk, '--memory', guest.memory, '-o', output, '--', 'sh', '-ec', commands],
+  );
+  expect(run).toMatchObject({ status: 0 });
+  expect(run.stdout + run.stderr).not.toMatch(/\x02|\x03/);
+  using plan = PlanReader.open(output);
+  const steps = [...plan.steps()];
+  const terminals = steps.flatMap((step, number) =>
+    step.kind === 'action'
+      ? [[number, step.action.terminal]]
+      : step.kind === 'script' && step.call.runs === 'replay'
+        ? [[number, step.call.terminal]]
+        : [],
+  );
+  expect(terminals.map(([, terminal]) => terminal)).toEqual(['both', 'errors', 'both']);
+  const last = (path: string) =>
+    steps
+      .flatMap((step) => (step.kind === 'files' ? step.changes : []))
+      .findLast((change) => change.action === 'put' && String(change.path) === path);
+  for (const path of [typescript, '/var/lib/seen']) {
+    const change = last(path);
+    if (change?.action !== 'put') throw new Error(`${path} is not in the plan`);
+    const content = plan.content(change.state.content!).toString();
+    expect(content).toContain('one\r\ntwo\r\nthree\r\n');
+    expect(content).not.toMatch(/nothing|\x02|\x03/);
+    const [first, second, whole] = terminals.map(([number]) => number);
+    expect(change.outputs).toEqual([
+      { offset: content.indexOf('two'), step: first },
+      { offset: content.indexOf('three'), step: second },
+      { offset: expect.any(Number) as number, step: whole },
+    ]);
+    const place = change.outputs![2]!.offset;
+    expect(content.slice(0, place)).toMatch(/Setting up oua-mounting \(1\) \.\.\.\r\n$/);
+  }
   expect(bench.leftovers()).toEqual([]);
 });

@@ -7,6 +7,7 @@ import {
   conffileChoices,
   conffileDeciders,
   scriptKinds,
+  terminalStreams,
   type ConffileDecision,
   type DebconfQuestion,
   type FileChange,
@@ -104,11 +105,30 @@ function step(stored: readonly Buffer[], commands: number): fc.Arbitrary<Step> {
     command: fc.nat(commands - 1),
     script: fc.constant(undefined),
   });
+  const onTerminal = fc
+    .tuple(action, fc.constantFrom(...terminalStreams))
+    .map(([plain, terminal]) => ({ ...plain, terminal }));
   return fc.oneof(
     fc.record({ kind: fc.constant('files' as const), changes: fc.array(change, { maxLength: 8 }) }),
     fc.record({ kind: fc.constant('script' as const), call: fc.oneof(call, interpreted) }),
-    fc.record({ kind: fc.constant('action' as const), action }),
+    fc.record({ kind: fc.constant('action' as const), action: fc.oneof(action, onTerminal) }),
     fc.constant({ kind: 'triggers' as const }),
+  );
+}
+
+/** Files get what the steps before theirs print. */
+function withOutputs(steps: readonly Step[]): Step[] {
+  return steps.map((step, number) =>
+    step.kind !== 'files' || number === 0
+      ? step
+      : {
+          kind: 'files',
+          changes: step.changes.map((change) =>
+            change.action === 'put' && change.state.type === 'file' && !change.merge
+              ? { ...change, outputs: steps.slice(0, number).map((_, at) => ({ offset: at * 5, step: at })) }
+              : change,
+          ),
+        },
   );
 }
 
@@ -171,7 +191,7 @@ const plan: fc.Arbitrary<PlanData> = contents.chain((stored) =>
     commands: fc.constant(samplePlan.commands),
     packages: fc.constant(samplePlan.packages),
     contents: fc.constant(stored),
-    steps: fc.array(step(stored, samplePlan.commands.length), { maxLength: 6 }),
+    steps: fc.array(step(stored, samplePlan.commands.length), { maxLength: 6 }).map(withOutputs),
     preconditions: fc
       .uniqueArray(fc.tuple(path, precondition), { maxLength: 5, selector: ([at]) => at.toString('hex') })
       .map((list) => list.sort(([a], [b]) => Buffer.compare(a, b))),
@@ -205,8 +225,8 @@ describe('a plan', () => {
     expect(reader.summary()).toEqual({
       commands: 2,
       packages: 3,
-      steps: 7,
-      changes: 11,
+      steps: 8,
+      changes: 12,
       scripts: 3,
       preconditions: 3,
       executions: 2,

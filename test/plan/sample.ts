@@ -205,9 +205,24 @@ export const samplePlan: PlanData = {
         command: 1,
         runs: 'replay',
         reason: 'mount(8) of something',
+        terminal: 'errors',
       },
     },
     { kind: 'triggers' },
+    {
+      kind: 'files',
+      changes: [
+        {
+          action: 'put',
+          path: Buffer.from('/var/log/apt/term.log'),
+          state: { ...now, type: 'file', mode: 0o640, content: contentId(page), size: page.length },
+          outputs: [
+            { offset: 0, step: 1 },
+            { offset: page.length, step: 1 },
+          ],
+        },
+      ],
+    },
     { kind: 'files', changes: [] },
     {
       kind: 'script',
@@ -232,8 +247,9 @@ export const samplePlan: PlanData = {
         argv: ['systemctl', 'restart', 'site.service'].map((value) => Buffer.from(value)),
         environment: [Buffer.from([0x41, 0x3d, 0xff])],
         cwd: Buffer.from('/'),
+        terminal: 'both',
         command: 1,
-        script: 4,
+        script: 5,
       },
     },
     {

@@ -41,6 +41,23 @@ const pathsOf =
 const info = '/var/lib/dpkg/info';
 const fresh = '/var/lib/dpkg/tmp.ci';
 
+test('what a step prints is in the files only when it runs before them', () => {
+  const log: Step[] = [
+    script('preinst', `${fresh}/preinst`, { content: 'preinst' }),
+    script('postinst', `${info}/app.postinst`),
+    files({
+      ...put('/log', file('text')),
+      outputs: [
+        { offset: 1, step: 0 },
+        { offset: 2, step: 1 },
+      ],
+    } as FileChange),
+  ];
+  const { steps, places } = inPhases(log, nothing);
+  const put1 = steps[places[2]!]!;
+  expect(put1).toMatchObject({ changes: [{ outputs: [{ offset: 1, step: places[0] }] }] });
+});
+
 test('an upgrade is what comes before files, files, and what comes after', () => {
   const [prerm, postrm, postinst] = [`${info}/app.prerm`, `${info}/app.postrm`, `${info}/app.postinst`];
   const guest = new FileModel([

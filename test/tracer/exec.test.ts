@@ -146,6 +146,26 @@ throughEachBackend((backend) => {
     );
   });
 
+  test('which standard streams are a terminal is told', async () => {
+    const seen: Record<string, boolean[]> = {};
+    const inside =
+      '/bin/true both; /bin/true output 2>/dev/null; /bin/true errors >&-; /bin/true none 2>&1 | cat';
+    const { result } = await observe(['script', '-qec', inside, '/dev/null'], {
+      onExec: (stop) => {
+        if (String(stop.path) === '/bin/true')
+          seen[String(stop.argv[1])] = [1, 2].map((fd) => stop.isTerminal(fd));
+        return letGo();
+      },
+    });
+    expect(result.exitStatus).toBe(0);
+    expect(seen).toEqual({
+      both: [true, true],
+      output: [true, false],
+      errors: [false, true],
+      none: [false, false],
+    });
+  });
+
   test('a copy in memory is recognised by its bytes and redirected', async () => {
     const argv = ['stub', '5', 'said', ''].map((word) => Buffer.from(word));
     const stub = { action: 'redirect', path: nativeFiles.stub, argv } as const;
