@@ -143,7 +143,7 @@ describe('a plan that fits', () => {
     test('puts what they say there where the plan has left it out', async () => {
       const plan = new PlanBuilder();
       const put = (content: string, ...outputs: StepOutput[]) =>
-        plan.files({ ...plan.file(log, content), ...(outputs.length > 0 && { outputs }) } as FileChange);
+        plan.files({ ...plan.file(log, content), ...(outputs.length > 0 && { outputs }) });
       plan.action(['exit', '0'], { terminal: 'both' });
       put('begin\nend\n', { offset: 6, step: 0 });
       plan.script(['exit', '0'], { terminal: 'errors' });

@@ -51,7 +51,7 @@ test('what a step prints is in the files only when it runs before them', () => {
         { offset: 1, step: 0 },
         { offset: 2, step: 1 },
       ],
-    } as FileChange),
+    }),
   ];
   const { steps, places } = inPhases(log, nothing);
   const put1 = steps[places[2]!]!;
