@@ -49,6 +49,9 @@ An action runs only when its program is, byte for byte, the one that was recorde
 guest gets its old files back: its caller was told that it would succeed, and what it would have done otherwise is not known.
 What actions have done to the running system by then is not undone.
 
+What an action prints on the terminal on which apt runs dpkg gets into apt's log of it, \`/var/log/apt/term.log\`, at the
+place where it belongs, and so does what a script prints that is replayed whole ([how](decisions/terminal-output.md)).
+
 Secrets are made where they are used. A host key that \`ssh-keygen\` makes offline, so that its script goes on, is not in the
 plan; the guest makes its own.
 
@@ -56,8 +59,7 @@ plan; the guest makes its own.
 
 - Success is a guess. A script that looks at what an action did (\`systemctl start x || …\`) takes the branch of success.
 - Units that start because another one does are not followed: only what an action names is taken for active.
-- What an action prints, and a script that is replayed whole, is in the report of the replay, not in apt's own log. That log
-  is a file of the plan, and where in it such words belong is not known: apt writes it in blocks, later than they were said.
+- A program of kind _both_ prints when it runs offline; what its action prints as well is in the report of the replay alone.
 - Between the end of a program of kind _both_ and its action may be a few more file changes: up to the next call that is asked about.
 - What such a call would have returned is not known: it fails, for lack of rights, and planning begins again. Outside of scripts
   it fails and that is all.
