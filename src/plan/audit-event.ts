@@ -21,6 +21,8 @@ export const auditKinds = [
   'connect',
   'bind',
   'signal',
+  'effect',
+  'netlink',
 ] as const;
 export type AuditKind = (typeof auditKinds)[number];
 
@@ -50,11 +52,15 @@ export interface AuditDetails {
   readonly family?: string;
   readonly host?: string;
   readonly port?: number;
-  /** `connect`, `bind`: 0, or why it failed. */
+  /** `connect`, `bind`, `effect`, `netlink`: 0, or why it failed. */
   readonly errno?: number;
   /** `signal`: whom, as kill(2) takes it. */
   readonly target?: number;
   readonly signal?: number;
+  /** `effect`, `netlink`: the name of the system call. */
+  readonly call?: string;
+  /** `netlink`: `nlmsg_type` of linux/netlink.h. */
+  readonly message?: number;
 }
 
 export interface AuditEvent extends AuditDetails {
@@ -73,6 +79,7 @@ export interface AuditEvent extends AuditDetails {
 const columns = [
   ...['kind', 'command', 'pid', 'step', 'package', 'execution', 'path', 'other', 'mode', 'uid', 'gid'],
   ...['flags', 'size', 'major', 'minor', 'family', 'host', 'port', 'errno', 'target', 'signal'],
+  ...['call', 'message'],
 ] as readonly (keyof AuditEvent)[];
 
 export type AuditRow = z.infer<typeof rows.auditEvent>;

@@ -238,9 +238,13 @@ export const tables = {
     errno INTEGER,
     target INTEGER,
     signal INTEGER,
+    call TEXT,
+    message INTEGER,
     CHECK ((kind = 'exec') = (execution IS NOT NULL)),
     CHECK ((kind IN ('connect', 'bind')) = (family IS NOT NULL AND errno IS NOT NULL)),
-    CHECK ((kind = 'signal') = (target IS NOT NULL AND signal IS NOT NULL))
+    CHECK ((kind = 'signal') = (target IS NOT NULL AND signal IS NOT NULL)),
+    CHECK ((kind IN ('effect', 'netlink')) = (call IS NOT NULL AND errno IS NOT NULL)),
+    CHECK ((kind = 'netlink') = (message IS NOT NULL))
   ) STRICT`,
   conffile: `CREATE TABLE conffile (
     number INTEGER PRIMARY KEY,
@@ -401,6 +405,8 @@ export const rows = {
     errno: int.nullable(),
     target: int.nullable(),
     signal: int.nullable(),
+    call: text.nullable(),
+    message: int.nullable(),
   }),
   conffile: z.object({
     path: bytes,

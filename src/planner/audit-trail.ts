@@ -27,7 +27,7 @@ export class AuditTrail {
   /** Follows what has happened; notes calls. */
   onTrace(event: TraceEvent, command: number, script?: RunningScript): void {
     this.#attribution.follow(event, script);
-    if (event.type !== 'call' || !isRecorded(event)) return;
+    if (event.type !== 'call') return;
     const { kind, details } = detailsOf(event);
     this.#write({ kind, command, pid: event.pid, ...details }, this.#attribution.ofCall(event));
   }
@@ -48,13 +48,8 @@ export class AuditTrail {
   }
 }
 
-/** What acts on the running system past files is in the log of the plan, or why its script is replayed whole. */
-type RecordedCall = Exclude<CallEvent, { readonly kind: 'effect' | 'netlink' }>;
-const isRecorded = (event: CallEvent): event is RecordedCall =>
-  event.kind !== 'effect' && event.kind !== 'netlink';
-
 /** What a call's event says, in the words of the plan. */
-function detailsOf(event: RecordedCall): { kind: AuditKind; details: AuditDetails } {
+function detailsOf(event: CallEvent): { kind: AuditKind; details: AuditDetails } {
   switch (event.kind) {
     case 'open-write':
     case 'create': {
@@ -93,6 +88,12 @@ function detailsOf(event: RecordedCall): { kind: AuditKind; details: AuditDetail
       return { kind: event.kind, details: { errno: event.errno, ...addressOf(event.address) } };
     case 'signal':
       return { kind: event.kind, details: { target: event.target, signal: event.signal } };
+    case 'effect':
+      return { kind: event.kind, details: { call: event.call, errno: event.errno } };
+    case 'netlink': {
+      const { kind, call, message, errno } = event;
+      return { kind, details: { call, message, errno } };
+    }
   }
 }
 

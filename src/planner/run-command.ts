@@ -106,7 +106,7 @@ async function runTraced(
     hiddenProc: hiddenProcPath,
     ...askedExecs(around),
     connects: around.live,
-    effects: around.live,
+    effects: around.live || around.audit,
     onExec: (stop) => {
       // A script's caller stands still: all that it says comes after this.
       begun.set(stop.pid, output.position);

@@ -72,6 +72,8 @@ function rowOf(
 
 const octal = (mode: number | undefined) => (mode ?? 0).toString(8).padStart(4, '0');
 
+const failure = ({ errno }: AuditEvent) => (errno ? ` (errno ${errno})` : '');
+
 function describe(event: AuditEvent, ran: Execution | undefined): string {
   const path = event.path ? text(event.path) : '';
   const other = event.other ? text(event.other) : '';
@@ -97,8 +99,12 @@ function describe(event: AuditEvent, ran: Execution | undefined): string {
     case 'connect':
     case 'bind': {
       const where = event.host === undefined ? path : `${event.host} port ${event.port ?? 0}`;
-      return `${event.family} ${where}${event.errno ? ` (errno ${event.errno})` : ''}`;
+      return `${event.family} ${where}${failure(event)}`;
     }
+    case 'effect':
+      return `${event.call}(2)${failure(event)}`;
+    case 'netlink':
+      return `${event.call}(2) of message ${event.message}${failure(event)}`;
     case 'signal':
       return `${signalName(event.signal ?? 0)} to ${event.target}`;
     case 'open-write':

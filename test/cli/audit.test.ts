@@ -29,7 +29,15 @@ beforeAll(async () => {
   const said =
     'mkdir /var/tmp/said; for p in nginx nginx-common less; do dpkg -L $p | while read f; do ' +
     'test -d "$f" || echo "$(realpath "$(dirname "$f")")/$(basename "$f")"; done > /var/tmp/said/$p; done';
-  const lines = ['apt-get update', 'apt-get -y install nginx', 'dpkg -i /var/local/archive/less_*.deb', said];
+  // umount2(2) of nothing.
+  const effect = `perl -e 'my $nowhere = "/nowhere"; syscall(166, $nowhere, 0)'`;
+  const lines = [
+    'apt-get update',
+    'apt-get -y install nginx',
+    'dpkg -i /var/local/archive/less_*.deb',
+    said,
+    effect,
+  ];
   const runs = lines.flatMap((line) => ['--run', line]);
   await bench.document('plan', ...images, '-o', plan, '--audit', '--json', ...runs);
   events = await show<Event>('audit');
@@ -69,6 +77,13 @@ test('everything that the steps change is in the record', async () => {
   const parents = new Set([...told].map((path) => path?.replace(/\/[^/]*$/, '')));
   expect(files.filter(({ path }) => !told.has(path) && !parents.has(path)).map(({ path }) => path)).toEqual(
     [],
+  );
+});
+
+test('calls that act on the running system are in it, also when they fail', async () => {
+  const effects = await show<{ what: string; path?: string }>('audit', '--kind', 'effect');
+  expect(effects.map(({ what }) => what)).toContainEqual(
+    expect.stringMatching(/^umount2\(2\) \(errno \d+\)$/),
   );
 });
 

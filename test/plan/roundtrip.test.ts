@@ -162,6 +162,11 @@ const auditEvent: fc.Arbitrary<AuditEvent> = fc.oneof(
     port: fc.nat(65535),
     errno: fc.nat(133),
   }),
+  fc.record({ kind: fc.constant('effect' as const), ...doer, call: fc.string(), errno: fc.nat(133) }),
+  fc.record({
+    ...{ kind: fc.constant('netlink' as const), ...doer, call: fc.string() },
+    ...{ message: fc.nat(0xffff), errno: fc.nat(133) },
+  }),
 );
 
 const digest = bytes.map(contentId);

@@ -327,6 +327,8 @@ export const samplePlan: PlanData = {
     { kind: 'owner', command: 1, pid: 702, path: Buffer.from('/opt/site'), uid: 4_294_967_294 },
     { kind: 'connect', command: 0, pid: 700, family: 'inet6', host: '::1', port: 80, errno: 111 },
     { kind: 'signal', command: 1, pid: 702, target: -411, signal: 15 },
+    { kind: 'effect', command: 1, pid: 702, step: 1, package: 'site', call: 'mount', errno: 1 },
+    { kind: 'netlink', command: 1, pid: 702, call: 'sendto', message: 16, errno: 0 },
   ],
   conffiles: [
     {
