@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { replay, ReplayLog } from '../../../src/applier/replay.js';
-import { writeStream } from '../../../src/applier/stream.js';
+import { writeStream, type OnFailure } from '../../../src/applier/stream.js';
 import { toolEnvironment } from '../../../src/base/command.js';
 import { OuaError } from '../../../src/base/errors.js';
 import { PlanReader } from '../../../src/plan/reader.js';
@@ -26,11 +26,12 @@ export async function applyInside(
   container: Container,
   shared: string,
   signal: AbortSignal,
+  onFailure: OnFailure = 'rollback',
 ): Promise<number> {
   const stream = join(shared, streamFile);
   try {
     using plan = PlanReader.open(path);
-    const { steps } = writeStream(plan, stream);
+    const { steps } = writeStream(plan, stream, onFailure);
     const delivery: Delivery = {
       started: true,
       run: (command, stop) => runAgent(container, command, stop),

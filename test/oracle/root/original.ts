@@ -17,8 +17,13 @@ import { agentFile, applyInside } from './apply-inside.js';
 /** Bytes that a copy may write. */
 const mostWritten = 8 * 2 ** 30;
 
+export interface RootOriginal extends Original {
+  /** A copy in which a plan has come to a program that fails, and that was left as it was then. Throws when none does. */
+  stopped(plan: string): Promise<Copy>;
+}
+
 /** The disk of a suspended guest whose copies are containers, each over an overlay of its own. */
-export async function openRootOriginal(guest: LabGuest, signal: AbortSignal): Promise<Original> {
+export async function openRootOriginal(guest: LabGuest, signal: AbortSignal): Promise<RootOriginal> {
   await using stack = new ResourceStack();
   const folder = await mkdtemp(join(tmpdir(), 'ouassister-oracle-'));
   stack.defer(() => rm(folder, { recursive: true }));
@@ -42,6 +47,17 @@ export async function openRootOriginal(guest: LabGuest, signal: AbortSignal): Pr
       const seconds = await applyInside(plan, made.container, shared, signal);
       resources.move();
       return { copy: made, seconds };
+    },
+    async stopped(plan) {
+      await using resources = new ResourceStack();
+      const made = resources.use(await copy());
+      const failure: unknown = await applyInside(plan, made.container, shared, signal, 'stop').then(
+        () => new Error('the plan did not stop'),
+        (error: unknown) => error,
+      );
+      if (!(failure instanceof OuaError) || failure.code !== 'STOPPED') throw failure;
+      resources.move();
+      return made;
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   };
