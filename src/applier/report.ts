@@ -28,8 +28,8 @@ const agentEvent = z.union([
     seconds,
     status: z.enum(['ok', 'skipped', 'failed']),
     exit: z.number().int(),
-    /** The last 64 KiB of what it said. */
-    output: z.string(),
+    /** The last 64 KiB of what it said. A terminal has made carriage returns of its own. */
+    output: z.string().transform((text) => text.replaceAll('\r\n', '\n')),
   }),
   z.object({
     event: z.literal('recovered'),

@@ -4,7 +4,6 @@ import type { Content } from '../shadow/fs/collector.js';
 
 /** Digits of a step's number. */
 const maximumDigits = 10;
-const end = 0x03;
 
 /** A content that had marks in it, without them. */
 export interface MarkedContent {
@@ -28,8 +27,8 @@ interface Mark {
  */
 export class OutputMarks {
   readonly #begin = `\x02ouassister:${randomBytes(16).toString('hex')}:`;
-  readonly #beginBytes = Buffer.from(this.#begin);
-  readonly #pattern = new RegExp(`${this.#begin}\\d{1,${maximumDigits}}\\x03`, 'g');
+  readonly #pattern = new RegExp(`${this.#begin}(\\d{1,${maximumDigits}})\\x03`, 'g');
+  readonly #begunPattern = new RegExp(`^${this.#begin}\\d{0,${maximumDigits}}$`);
   /** Fewer bytes of a mark's begin may be anything. */
   readonly #leastBegin = this.#begin.length - 16;
   readonly #longest = this.#begin.length + maximumDigits + 1;
@@ -74,54 +73,32 @@ export class OutputMarks {
 
   #find(content: Content): Mark[] {
     const marks: Mark[] = [];
-    let rest: Uint8Array = Buffer.alloc(0);
+    let rest = '';
     let start = 0;
     for (const piece of content.read()) {
-      const bytes = Buffer.concat([rest, piece]);
-      const last = start + bytes.length === content.size;
-      const done = this.#findIn(bytes, start, last, marks);
-      rest = bytes.subarray(done);
+      const text = rest + Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString('latin1');
+      let done = 0;
+      for (const { index, 0: mark, 1: step } of text.matchAll(this.#pattern)) {
+        done = index + mark.length;
+        marks.push({ start: start + index, end: start + done, step: Number(step) });
+      }
+      // The next piece may have the rest of one.
+      done = Math.max(done, text.length - this.#longest);
+      rest = text.slice(done);
       start += done;
     }
+    const begun = this.#begunAt(rest);
+    if (begun >= 0) marks.push({ start: start + begun, end: start + rest.length, step: undefined });
     return marks;
   }
 
-  /** Adds the marks that are whole; returns how many bytes need not be looked at again. */
-  #findIn(bytes: Buffer, start: number, last: boolean, marks: Mark[]): number {
-    const begin = this.#beginBytes;
-    let at = 0;
-    for (let found; (found = bytes.indexOf(begin, at)) >= 0;) {
-      if (!last && found + this.#longest > bytes.length) return found;
-      const stop = bytes.indexOf(end, found);
-      const cutOff = stop < 0 && found + this.#longest > bytes.length;
-      const digits = bytes.toString('latin1', found + begin.length, stop < 0 ? bytes.length : stop);
-      at = found + begin.length;
-      if (!(cutOff ? /^\d*$/ : /^\d{1,10}$/).test(digits)) continue;
-      const length = begin.length + digits.length + (cutOff ? 0 : 1);
-      marks.push({
-        start: start + found,
-        end: start + found + length,
-        step: cutOff ? undefined : Number(digits),
-      });
-      at = found + length;
+  /** Where a mark begins that the end of the text cuts off; -1: nowhere. */
+  #begunAt(text: string): number {
+    for (let at = 0; at <= text.length - this.#leastBegin; at++) {
+      const end = text.slice(at);
+      if (this.#begin.startsWith(end) || this.#begunPattern.test(end)) return at;
     }
-    if (!last) return Math.max(at, bytes.length - this.#longest);
-    const partial = this.#partialBegin(bytes.subarray(at));
-    if (partial > 0)
-      marks.push({
-        start: start + bytes.length - partial,
-        end: start + bytes.length,
-        step: undefined,
-      });
-    return bytes.length;
-  }
-
-  /** How many bytes at the end are a mark's begin. */
-  #partialBegin(bytes: Buffer): number {
-    for (let length = this.#begin.length - 1; length >= this.#leastBegin; length--)
-      if (bytes.length >= length && bytes.subarray(-length).equals(this.#beginBytes.subarray(0, length)))
-        return length;
-    return 0;
+    return -1;
   }
 }
 

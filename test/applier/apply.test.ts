@@ -154,7 +154,7 @@ describe('a plan that fits', () => {
       const { scripts, overwritten } = await apply();
       const [output, errors] = ['to standard output\r\n', 'to standard error\r\n'];
       expect(text()).toBe(`begin\n${output}${errors}middle\n${errors}${output}end\n`);
-      expect(scripts.map((each) => each.output.replaceAll('\r', '').split('\n').sort())).toEqual(
+      expect(scripts.map((each) => each.output.split('\n').sort())).toEqual(
         Array.from({ length: 4 }, () => ['', 'to standard error', 'to standard output']),
       );
       expect(overwritten).toEqual([]);
