@@ -93,3 +93,9 @@ int32_t oua_sync_file_system(const char *path) {
   close(fd);
   return result;
 }
+
+int32_t oua_mount(const char *source, const char *target, const char *type, int32_t flags, const char *data) {
+  return mount(source, target, type, (unsigned long)flags, data) < 0 ? -errno : 0;
+}
+
+int32_t oua_unmount(const char *path) { return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0; }

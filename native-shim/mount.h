@@ -24,6 +24,12 @@ OUA_EXPORT int32_t oua_make_directory(const char *root, const char *path);
  */
 OUA_EXPORT int32_t oua_open_in_root(const char *root, const char *path, int32_t only_known);
 
+/* mount(2), as it is. */
+OUA_EXPORT int32_t oua_mount(const char *source, const char *target, const char *type, int32_t flags, const char *data);
+
+/* Takes a mount and all below it out of sight; it ends with its last user. Follows no symbolic link at the end of `path`. */
+OUA_EXPORT int32_t oua_unmount(const char *path);
+
 /* Writes back the file system that holds `path`, syncfs(2). */
 OUA_EXPORT int32_t oua_sync_file_system(const char *path);
 

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { runTool } from './command.js';
 
 /** Whether something is mounted at exactly `path` (absolute, without links) in our mount namespace. */
 export function isMountPoint(path: string): boolean {
@@ -14,12 +13,4 @@ export function unescapeMountField(field: string): string {
     String.fromCharCode(Number.parseInt(octal, 8)),
   );
   return Buffer.from(bytes, 'latin1').toString();
-}
-
-/**
- * Unmounts `paths`, one after the other, and all that is mounted below them. A mount that is still in use goes out of
- * sight at once and ends with its last user (umount(8) `--lazy`).
- */
-export async function unmount(...paths: readonly string[]): Promise<void> {
-  await runTool('umount', ['--recursive', '--lazy', '--no-canonicalize', ...paths]);
 }

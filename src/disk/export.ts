@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { throwIfAborted } from '../base/abort.js';
 import { runTool, startTool } from '../base/command.js';
 import { OuaError } from '../base/errors.js';
-import { isMountPoint, unmount } from '../base/mounts.js';
+import { isMountPoint } from '../base/mounts.js';
+import { unmount } from '../native/mounts.js';
 import { ResourceStack } from '../base/resources.js';
 import { blockNodes, virtualSize, type ImageLayer } from './image.js';
 
@@ -56,7 +57,7 @@ export async function exportDisk(
     const force = setTimeout(() => daemon.kill('SIGKILL'), stopTimeout);
     await daemon;
     clearTimeout(force);
-    if (isMountPoint(path)) await unmount(path);
+    if (isMountPoint(path)) unmount(path);
   });
 
   let failure: string | undefined;

@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../base/abort.js';
 import { runTool } from '../base/command.js';
 import { OuaError } from '../base/errors.js';
-import { unmount } from '../base/mounts.js';
+import { attachLoop, unmount } from '../native/mounts.js';
 import type { Extent } from './partitions.js';
 
 /** A file system on the guest's disk. */
@@ -59,7 +59,7 @@ export function fileSystem(disk: string, extent: Extent, type: string, uuid: str
         at,
         describe(known),
       );
-      return { [Symbol.asyncDispose]: () => unmount(at) };
+      return { [Symbol.asyncDispose]: () => Promise.resolve(unmount(at)) };
     },
   };
 }
@@ -73,9 +73,9 @@ async function mountExtent(
   description: string,
 ): Promise<void> {
   // A writable loop: on a read-only one ext4 refuses to replay its journal.
-  const loop = await attachLoop(disk, extent);
+  using loop = attachLoop(disk, extent);
   try {
-    await runTool('mount', ['-i', '-t', type, '-o', options.join(','), loop, at]);
+    await runTool('mount', ['-i', '-t', type, '-o', options.join(','), loop.path, at]);
   } catch (error) {
     throw new OuaError(
       'DISK_DAMAGED',
@@ -83,19 +83,5 @@ async function mountExtent(
       'check a copy of the image with e2fsck',
       { cause: error },
     );
-  } finally {
-    // With the mount as its last user the device frees itself when that ends; without one, now.
-    await detachLoop(loop);
   }
-}
-
-/** Makes a loop device of a part of a file. */
-export async function attachLoop(file: string, extent: Pick<Extent, 'offset' | 'size'>): Promise<string> {
-  const range = ['--offset', String(extent.offset), '--sizelimit', String(extent.size)];
-  return (await runTool('losetup', ['--find', '--show', ...range, file])).trim();
-}
-
-/** Lets a loop device go with its last user. */
-export async function detachLoop(loop: string): Promise<void> {
-  await runTool('losetup', ['--detach', loop]);
 }

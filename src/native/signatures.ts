@@ -22,7 +22,7 @@ export type ResultKind = 'i32' | 'i64';
 export type Signature = readonly [result: ResultKind, ...arguments_: ArgumentKind[]];
 
 /** Raise together with OUA_ABI_VERSION in native-shim/abi.h. */
-export const abiVersion = 5;
+export const abiVersion = 6;
 
 export const signatures = {
   oua_abi_version: ['i32'],
@@ -62,7 +62,10 @@ export const signatures = {
   oua_attach_mount: ['i32', 'string', 'string', 'string', 'string', 'i32'],
   oua_make_directory: ['i32', 'string', 'string'],
   oua_open_in_root: ['i32', 'string', 'string', 'i32'],
+  oua_mount: ['i32', 'string', 'string', 'string', 'i32', 'string'],
+  oua_unmount: ['i32', 'string'],
   oua_sync_file_system: ['i32', 'string'],
+  oua_attach_loop: ['i32', 'string', 'i64', 'i64', 'bytes', 'i32'],
   oua_container_enter_proc: ['i32', 'i32', 'string', 'string'],
   oua_container_set_last_pid: ['i32', 'i32', 'i32'],
   oua_list_xattrs: ['i32', 'bytes', 'bytes', 'i32'],

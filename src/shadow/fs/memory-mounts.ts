@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { runTool } from '../../base/command.js';
-import { unmount } from '../../base/mounts.js';
+import { mount, unmount } from '../../native/mounts.js';
 import type { GuestFiles, TreeEntry } from '../../guest/guest-files.js';
 import type { DeviceNumber } from '../../guest/guest.js';
 import { copyTree, type CopyRoom } from './copy-tree.js';
@@ -27,6 +27,9 @@ const memoryLimit = 512 * 2 ** 20;
 const maxNames = 1 << 18;
 const maxNamed = 100;
 
+/** In the folder of the copies. */
+const untouchedFolder = 'untouched';
+
 /** What a mount shows: a part of a file system, `/` for all of it. */
 export interface MountedPart {
   /** Where the file system is mounted on the host. */
@@ -39,12 +42,11 @@ export interface MountedPart {
  * Copies file systems that the guest keeps in memory: a tmpfs of ours for each, with the same files, and a second copy
  * that stays so. Several mounts of one file system show one.
  */
-export class MemoryMounts implements AsyncDisposable {
+export class MemoryMounts implements Disposable {
   readonly #folder: string;
   readonly #files: GuestFiles | undefined;
   readonly #room: CopyRoom = { bytes: memoryLimit, names: maxNames };
   readonly #sources = new Map<string, string>();
-  readonly #untouched = new Map<string, string>();
   /** Where tmpfs of ours are, in the order in which they were mounted. */
   readonly #mounted: string[] = [];
   readonly #leftOut: LeftOutFile[] = [];
@@ -65,45 +67,46 @@ export class MemoryMounts implements AsyncDisposable {
 
   /** The second copy of what {@link copy} has given, as the guest had it. */
   untouched(path: string): string {
-    return this.#untouched.get(path)!;
+    return join(this.#folder, untouchedFolder, basename(path));
   }
 
   /** @throws OuaError `GUEST_UNSUPPORTED` when there is too much to copy, `GUEST_INCONSISTENT` */
-  async copy(mount: MemoryMount): Promise<MountedPart> {
+  copy(mount: MemoryMount): MountedPart {
     const key = `${mount.device.major}:${mount.device.minor}`;
-    const path = this.#sources.get(key) ?? (await this.#make(mount, true));
+    const path = this.#sources.get(key) ?? this.#make(mount, true);
     this.#sources.set(key, path);
     const part = mount.root;
     const type = typeOf(path, part);
     if (type !== undefined) return { path, part, type };
     // The part was removed since it was mounted, or left out.
     this.#leaveOut(mount.at, 'what is mounted there was not found');
-    return { path: await this.#make(mount, false), part: '/', type: 'directory' };
+    return { path: this.#make(mount, false), part: '/', type: 'directory' };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#mounted.length > 0) await unmount(...this.#mounted.splice(0).reverse());
+  /** Makes the second copies, when the first ones are all there and nothing has changed them. */
+  async keep(): Promise<void> {
+    const copies = [...this.#mounted];
+    if (copies.length === 0) return;
+    // They share one file system: what may be copied at all fits into it.
+    const kept = this.#makeTmpfs(untouchedFolder, ['mode=700']);
+    await runTool('cp', ['--archive', ...copies, kept]);
   }
 
-  /** Makes a tmpfs beside the tree: no name of the guest's is ever resolved by mount(8). */
-  async #make(mount: MemoryMount, fill: boolean): Promise<string> {
-    const number = this.#untouched.size;
-    const path = await this.#makeTmpfs(`memory-${number}`, mount.options);
+  [Symbol.dispose](): void {
+    unmount(...this.#mounted.splice(0).reverse());
+  }
+
+  /** Makes a tmpfs beside the tree: no name of the guest's is ever resolved at its mounting. */
+  #make(mount: MemoryMount, fill: boolean): string {
+    const path = this.#makeTmpfs(`memory-${this.#mounted.length}`, mount.options);
     if (fill) this.#fill(path, mount);
-    // All second copies share one: what may be copied at all fits into it.
-    const copies = join(this.#folder, 'untouched');
-    if (number === 0) await this.#makeTmpfs('untouched', ['mode=700']);
-    const untouched = join(copies, String(number));
-    await runTool('cp', ['--archive', '--no-target-directory', path, untouched]);
-    this.#untouched.set(path, untouched);
     return path;
   }
 
-  async #makeTmpfs(name: string, options: readonly string[]): Promise<string> {
+  #makeTmpfs(name: string, options: readonly string[]): string {
     const path = join(this.#folder, name);
     mkdirSync(path);
-    const all = ['nodev', `size=${memoryLimit}`, ...options];
-    await runTool('mount', ['-i', '-t', 'tmpfs', '-o', all.join(','), 'tmpfs', path]);
+    mount('tmpfs', 'tmpfs', path, ['nodev', `size=${memoryLimit}`, ...options]);
     this.#mounted.push(path);
     return path;
   }

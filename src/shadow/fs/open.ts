@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { throwIfAborted } from '../../base/abort.js';
 import { runTool } from '../../base/command.js';
-import { unmount } from '../../base/mounts.js';
+import { unmount } from '../../native/mounts.js';
 import { ResourceStack } from '../../base/resources.js';
+import { sideBySide } from '../../base/side-by-side.js';
 import type { FileSystem } from '../../disk/filesystem.js';
 import type { Disk } from '../../disk/open.js';
 import type { GuestFiles } from '../../guest/guest-files.js';
@@ -67,18 +68,21 @@ export async function openShadowFs(options: OpenShadowFsOptions): Promise<Shadow
   await using stack = new ResourceStack();
   const folder = await mkdtemp(join(options.scratch ?? tmpdir(), 'ouassister-shadow-'));
   stack.defer(() => rm(folder, { recursive: true }));
-  const store = stack.use(await makeUpperStore(folder, options.limit ?? defaultLimit));
   const root = join(folder, 'root');
   mkdirSync(root);
 
   const memory = stack.use(new MemoryMounts(folder, options.files));
   const disks = new DiskMounts(folder, stack, signal);
+  const [store] = await sideBySide([
+    makeUpperStore(folder, options.limit ?? defaultLimit).then((it) => stack.use(it)),
+    disks.mount(layout.root),
+  ]);
   const layers = new Map<string, Layer>();
   for (const mount of [layout.root, ...layout.mounts]) {
     throwIfAborted(signal);
     const { at, flags } = mount;
     if (mount.kind === 'memory') {
-      const shown = await memory.copy(mount);
+      const shown = memory.copy(mount);
       const { path, part } = shown;
       const both = { upper: path, merged: path, limit: store.limit };
       if (!layers.has(path))
@@ -96,10 +100,11 @@ export async function openShadowFs(options: OpenShadowFsOptions): Promise<Shadow
   }
   const sharedMemory = layout.sharedMemory && join(folder, 'shm');
   if (layout.sharedMemory && sharedMemory) {
-    const shown = await memory.copy(layout.sharedMemory);
+    const shown = memory.copy(layout.sharedMemory);
     placeInMemory(shown, layout.sharedMemory.flags, folder, '/shm');
     stack.defer(() => unmount(sharedMemory));
   }
+  await memory.keep();
   const held = stack.move();
   return {
     root,

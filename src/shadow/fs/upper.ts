@@ -3,9 +3,8 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runTool } from '../../base/command.js';
 import { OuaError } from '../../base/errors.js';
-import { unmount } from '../../base/mounts.js';
 import { ResourceStack } from '../../base/resources.js';
-import { attachLoop, detachLoop } from '../../disk/filesystem.js';
+import { attachLoop, mount, unmount } from '../../native/mounts.js';
 
 /** A size-limited file system of the host for what the update writes. */
 export interface UpperStore extends AsyncDisposable {
@@ -48,15 +47,11 @@ export async function makeUpperStore(folder: string, limit: number): Promise<Upp
 
   const path = join(folder, 'upper');
   await mkdir(path, { mode: 0o700 });
-  const loop = await attachLoop(image, { offset: 0, size });
-  try {
-    const options = 'nodev,nosuid,noexec,nobarrier,noinit_itable,user_xattr,acl';
-    await runTool('mount', ['-i', '-t', 'ext4', '-o', options, loop, path]);
-    stack.defer(() => unmount(path));
-  } finally {
-    await detachLoop(loop);
-    await rm(image);
-  }
+  using loop = attachLoop(image, { offset: 0, size });
+  await rm(image);
+  const restrictions = ['nodev', 'nosuid', 'noexec'];
+  mount('ext4', loop.path, path, [...restrictions, 'nobarrier', 'noinit_itable', 'user_xattr', 'acl']);
+  stack.defer(() => unmount(path));
   const held = stack.move();
   return {
     path,

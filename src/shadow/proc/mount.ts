@@ -6,7 +6,7 @@ import type { ProcRead } from '../../plan/model.js';
 import { AccessLog } from './access-log.js';
 import { packTree } from './pack.js';
 import { procTable } from './table.js';
-import { renderTree, type Absence } from './tree.js';
+import { renderTreeInTurns, type Absence } from './tree.js';
 
 /** The shim keeps 1 MiB of accesses; a busy run fills that in far more than this time. */
 const drainMilliseconds = 100;
@@ -53,14 +53,16 @@ export interface ShadowProcOptions {
  *
  * @throws OuaError `HOST_UNSUPPORTED` when FUSE cannot be mounted, `INTERRUPTED`, and what the guest's methods throw.
  */
-export function mountShadowProc(options: ShadowProcOptions): Promise<ShadowProc> {
-  return Promise.resolve(options).then(mount);
-}
-
-function mount({ guest, directory, signal, shim = loadShim() }: ShadowProcOptions): ShadowProc {
+export async function mountShadowProc({
+  guest,
+  directory,
+  signal,
+  shim = loadShim(),
+}: ShadowProcOptions): Promise<ShadowProc> {
   throwIfAborted(signal);
   const absences: Absence[] = [];
-  const tree = renderTree(guest, procTable, (absence) => absences.push(absence));
+  const tree = await renderTreeInTurns(guest, procTable, (absence) => absences.push(absence));
+  throwIfAborted(signal);
   const packed = packTree(tree, guest.wallClock());
   return new MountedProc(shim, directory, start(shim, directory, packed), absences);
 }

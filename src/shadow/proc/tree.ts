@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { OuaError } from '../../base/errors.js';
 import type { Guest } from '../../guest/guest.js';
 import { directoryNode, root, type DirectoryNode, type ProcNode } from './node.js';
@@ -26,6 +27,37 @@ export function renderTree(
   table: readonly ProcRow[] = procTable,
   onAbsent: (absence: Absence) => void = () => undefined,
 ): DirectoryNode {
+  const rows = renderRows(guest, table, onAbsent);
+  for (;;) {
+    const { done, value } = rows.next();
+    if (done) return value;
+  }
+}
+
+/** As {@link renderTree}, with room for other work of this thread after every few milliseconds. */
+export async function renderTreeInTurns(
+  guest: Guest,
+  table: readonly ProcRow[] = procTable,
+  onAbsent: (absence: Absence) => void = () => undefined,
+): Promise<DirectoryNode> {
+  const rows = renderRows(guest, table, onAbsent);
+  for (let turn = performance.now(); ;) {
+    const { done, value } = rows.next();
+    if (done) return value;
+    if (performance.now() - turn < turnMilliseconds) continue;
+    await setImmediate();
+    turn = performance.now();
+  }
+}
+
+const turnMilliseconds = 4;
+
+/** Stops after each row. */
+function* renderRows(
+  guest: Guest,
+  table: readonly ProcRow[],
+  onAbsent: (absence: Absence) => void,
+): Generator<void, DirectoryNode> {
   const tree = directoryNode();
   const hidden = directoryNode(root, true);
   hidden.children.set('real', directoryNode());
@@ -36,12 +68,16 @@ export function renderTree(
   for (const process of guest.processes())
     tree.children.set(String(process.pid), directoryNode(ownerOf(process)));
   const directories: Directories = new Map([['', tree]]);
-  for (const row of table)
+  for (const row of table) {
     for (const [path, node] of nodesOf(row, '/proc', guest, onAbsent))
       put(directories, path, node, row.yields);
-  for (const row of sysTable)
+    yield;
+  }
+  for (const row of sysTable) {
     for (const [path, node] of nodesOf(row, '/sys', guest, onAbsent))
       put(directories, `.ouassister/sys/${path}`, node, row.yields);
+    yield;
+  }
   return tree;
 }
 

@@ -3,7 +3,7 @@ import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { runTool } from '../../../src/base/command.js';
-import { unmount } from '../../../src/base/mounts.js';
+import { unmount } from '../../../src/native/mounts.js';
 import { ResourceStack } from '../../../src/base/resources.js';
 import { openDisk } from '../../../src/disk/open.js';
 import type { Guest } from '../../../src/guest/guest.js';
@@ -62,5 +62,5 @@ export async function offerArchive(shadow: ShadowFs, archive: string): Promise<A
   writeFileSync(inside('usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   mkdirSync(inside(archiveInside));
   await runTool('mount', ['--bind', '-o', 'ro', archive, inside(archiveInside)]);
-  return { [Symbol.asyncDispose]: () => unmount(inside(archiveInside)) };
+  return { [Symbol.asyncDispose]: () => Promise.resolve(unmount(inside(archiveInside))) };
 }

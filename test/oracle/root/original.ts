@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runTool } from '../../../src/base/command.js';
 import { OuaError } from '../../../src/base/errors.js';
-import { unmount } from '../../../src/base/mounts.js';
+import { unmount } from '../../../src/native/mounts.js';
 import { ResourceStack } from '../../../src/base/resources.js';
 import { openDisk } from '../../../src/disk/open.js';
 import { makeUpperStore } from '../../../src/shadow/fs/upper.js';

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { OuaError } from '../../../src/base/errors.js';
 import type { FileLock, Guest } from '../../../src/guest/guest.js';
 import type { DirectoryNode, ProcNode } from '../../../src/shadow/proc/node.js';
@@ -6,7 +7,7 @@ import { procPage } from '../../../src/shadow/proc/page.js';
 import { files, type ProcRow } from '../../../src/shadow/proc/row.js';
 import { procTable } from '../../../src/shadow/proc/table.js';
 import { hundredths, octalEscape } from '../../../src/shadow/proc/text.js';
-import { renderTree } from '../../../src/shadow/proc/tree.js';
+import { renderTree, renderTreeInTurns } from '../../../src/shadow/proc/tree.js';
 import { daemon, fixtureGuest, init } from './fixture-guest.js';
 
 const withCode = (code: string) => expect.objectContaining({ code }) as unknown as Error;
@@ -395,4 +396,25 @@ describe('numbers and names', () => {
   test('escapes are octal', () => {
     expect(octalEscape('a b\\c\td\ne#', ' \t\n#')).toBe('a\\040b\\134c\\011d\\012e\\043');
   });
+});
+
+test('a tree that is rendered in turns is the same, and others have theirs', async () => {
+  let turns = 0;
+  let over = false;
+  const others = (async () => {
+    for (; !over; turns++) await setImmediate();
+  })();
+  const slow: ProcRow = {
+    ...procTable[0]!,
+    nodes: function* (guest) {
+      for (const end = performance.now() + 20; performance.now() < end;);
+      yield* procTable[0]!.nodes(guest);
+    },
+  };
+  const table = [slow, ...procTable.slice(1)];
+  const tree = await renderTreeInTurns(fixtureGuest(), table);
+  over = true;
+  await others;
+  expect(turns).toBeGreaterThan(0);
+  expect(tree).toEqual(renderTree(fixtureGuest()));
 });
