@@ -7,6 +7,7 @@ import { OuaError } from '../base/errors.js';
 import { requireHost } from '../base/host.js';
 import { version } from '../base/installation.js';
 import { ResourceStack } from '../base/resources.js';
+import { sideBySide } from '../base/side-by-side.js';
 import type { DiskFormat } from '../disk/image.js';
 import { openDisk, type Disk } from '../disk/open.js';
 import { guestAnswers } from '../emulate/guest-calls.js';
@@ -22,6 +23,7 @@ import { openShadowFs } from '../shadow/fs/open.js';
 import { readInShadow } from '../shadow/fs/read.js';
 import { mountShadowProc } from '../shadow/proc/mount.js';
 import { DiskFiles } from './disk-files.js';
+import { FilesInUse } from './files-in-use.js';
 import { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
 import { requireQuiet } from './guest-state.js';
@@ -170,9 +172,15 @@ async function attemptPlan(
   const abortable = signal ? { signal } : {};
   await using stack = new ResourceStack();
   emit({ type: 'phase', phase: 'shadow' });
-  const shadow = stack.use(
-    await openShadowFs({ disk, mounts: guest.mounts(), files: guest.files, ...abortable }),
-  );
+  const directory = await mkdtemp(join(tmpdir(), 'ouassister-proc-'));
+  stack.defer(() => rmdir(directory));
+  // One waits for the host's programs most of the time, and the other one reads memory.
+  const [shadow, proc] = await sideBySide([
+    openShadowFs({ disk, mounts: guest.mounts(), files: guest.files, ...abortable }).then((it) =>
+      stack.use(it),
+    ),
+    mountShadowProc({ guest, directory, ...abortable }).then((it) => stack.use(it)),
+  ]);
   const files = new DiskFiles(shadow.layers, guest.mounts());
   const managers = presentPackageManagers(shadow.root);
   requireQuiet(shadow.root, managers, guest, files);
@@ -194,16 +202,14 @@ async function attemptPlan(
       createdBy: version,
     }),
   );
-  const directory = await mkdtemp(join(tmpdir(), 'ouassister-proc-'));
-  stack.defer(() => rmdir(directory));
-  const proc = stack.use(await mountShadowProc({ guest, directory, ...abortable }));
   const changes = new ChangeCollector(shadow);
   const audit = audited ? new AuditTrail(writer, runs) : undefined;
   const marks = new OutputMarks();
   const log = new UpdateLog({ writer, shadow, changes, marks, order, onEvent: emit });
-  const live = policy === 'split' ? new LiveCalls(shadow.root) : undefined;
+  const live = policy === 'split' ? new LiveCalls(shadow.root, guest.processes()) : undefined;
   const recorder = new Recorder({
     ...{ writer, log, marks, packages: runs, stub: stubPath, onEvent: emit, live, whole, audit },
+    inUse: live && new FilesInUse(guest),
     kernelWrites: (pid) => proc.takeRefusedWrites(pid),
   });
   const onLine = (text: string) => emit({ type: 'output', text });

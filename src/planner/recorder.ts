@@ -8,6 +8,7 @@ import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
 import { reachedBy, reachedByWrite, type LiveActions, type LiveCalls } from './live/live-calls.js';
+import type { FilesInUse } from './files-in-use.js';
 import type { OutputMarks } from './output-marks.js';
 import type { PackageRun, ScriptExec } from './package-managers/package-manager.js';
 import { RunningScripts, type FailedScript, type RunningScript } from './running-scripts.js';
@@ -25,6 +26,8 @@ export interface RecorderParts {
   readonly writer: PlanWriter;
   readonly log: UpdateLog;
   readonly marks: OutputMarks;
+  /** Policy `split`. */
+  readonly inUse?: FilesInUse | undefined;
   readonly packages: readonly PackageRun[];
   /** Path, in the sandbox, of the program that runs instead of another and says what it is told: native-shim/stub.c. */
   readonly stub: string;
@@ -62,6 +65,8 @@ export class Recorder {
   /** Recorded script calls whose exec was not told yet, by its sequence. */
   readonly #recorded = new Map<number, RunningScript>();
   readonly #pending: Pending[] = [];
+  /** Calls that ran offline, or went on to, since the last collection. */
+  #ranOffline: RunningScript[] = [];
   /** The first script that failed when something had been left to the replay. */
   #suspect: FailedScript | undefined;
 
@@ -201,7 +206,7 @@ export class Recorder {
   async endCommand(exitStatus: number, seconds: number): Promise<void> {
     for (const each of this.#pending) each.ended = true;
     await this.#settle();
-    await this.#parts.log.collect();
+    await this.#collect();
     this.#parts.writer.endCommand(this.#command, exitStatus, seconds);
   }
 
@@ -223,7 +228,7 @@ export class Recorder {
     const program = stop.readProgram(maximumScriptSize);
     // One that is not there: that call fails by itself, as it would in the guest.
     if (!program) return { action: 'continue' };
-    if (runs === 'replay') await log.collect();
+    if (runs === 'replay') await this.#collect();
     const content = await log.store(given?.bytes ?? program);
     const { argv, environment, cwd } = stop;
     const terminal = runs === 'replay' ? terminalOf(stop) : undefined;
@@ -236,7 +241,9 @@ export class Recorder {
       ...(terminal && { terminal }),
     };
     const step = log.append({ kind: 'script', call });
-    this.#recorded.set(stop.sequence, { kind, package: name, args, step });
+    const called = { kind, package: name, args, step };
+    this.#recorded.set(stop.sequence, called);
+    if (runs === 'offline') this.#ranOffline.push(called);
     this.#scripts++;
     if (runs === 'replay') this.#left.add(run);
     this.#parts.onEvent({ type: 'script', step, call });
@@ -254,7 +261,14 @@ export class Recorder {
 
   async #collect(stop?: ExecStop): Promise<void> {
     await stop?.quiesce();
-    await this.#parts.log.collect();
+    const changes = await this.#parts.log.collect();
+    const removed = this.#parts.inUse?.removedBy(changes);
+    const ran = this.#ranOffline.splice(0, Infinity, ...this.#running.calls);
+    if (removed === undefined) return;
+    const scripts = ran.filter((each) => this.#parts.whole.reason(each) === undefined);
+    // Which of them has removed it is not known.
+    for (const script of scripts) this.#parts.whole.add(script, removesUsed(removed));
+    if (scripts[0]) this.#mustBeWhole(scripts[0], removesUsed(removed));
   }
 
   #append(
@@ -297,6 +311,8 @@ export class Recorder {
     );
   }
 }
+
+const removesUsed = (path: string) => `the removal of ${path}, to which a process of the guest writes`;
 
 function terminalOf(stop: ExecStop): TerminalStreams | undefined {
   const [output, errors] = [stop.isTerminal(1), stop.isTerminal(2)];

@@ -35,6 +35,11 @@ export class RunningScripts {
     }
   }
 
+  /** The calls that have not ended. */
+  get calls(): readonly RunningScript[] {
+    return [...this.#calls.values()];
+  }
+
   /** The script that a process works for. */
   of(pid: number): RunningScript | undefined {
     return this.#byProcess.get(pid);

@@ -56,8 +56,8 @@ export class UpdateLog {
     for (const path of paths) this.#kept.add(path);
   }
 
-  /** What has changed in files since the last time becomes a step. Nothing may write meanwhile. */
-  async collect(): Promise<void> {
+  /** What has changed in files since the last time becomes a step, and is returned. Nothing may write meanwhile. */
+  async collect(): Promise<readonly FileChange[]> {
     const { writer, shadow, changes: collector, marks } = this.#parts;
     shadow.checkSpace();
     const wanted = ({ path }: { readonly path: Buffer }) => !this.#kept.has(path.toString('latin1'));
@@ -75,10 +75,11 @@ export class UpdateLog {
     await storing.end();
     const unmarked = all.filter(wanted).map((change) => withoutMarks(change, marked));
     const changes = await this.#bases.follow(unmarked, store);
-    if (changes.length === 0) return;
+    if (changes.length === 0) return changes;
     for (const change of changes) this.#touch(change.path);
     const step = this.append({ kind: 'files', changes });
     this.#parts.onEvent({ type: 'files', step, changes });
+    return changes;
   }
 
   /** Adds a step that is no file set; returns its number. */

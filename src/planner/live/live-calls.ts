@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:os';
+import type { Process } from '../../guest/guest.js';
 import { resolveInShadow } from '../../shadow/fs/read.js';
 import type { CallEvent } from '../../tracer/call-event.js';
 import type { ExecStop } from '../../tracer/tracer.js';
+import { Accounts } from './accounts.js';
 import { liveRule } from './table.js';
 import { Units } from './units.js';
 import type { Verdict } from './verdict.js';
@@ -49,11 +51,16 @@ const idleSockets = [
 export class LiveCalls {
   readonly #root: string;
   readonly #units: Units;
+  readonly #accounts: Accounts;
 
-  /** @param root the guest's `/` on the host, with its `/run` */
-  constructor(root: string) {
+  /**
+   * @param root the guest's `/` on the host, with its `/run`
+   * @param processes those that ran at the suspend
+   */
+  constructor(root: string, processes: readonly Pick<Process, 'uids'>[]) {
     this.#root = root;
     this.#units = new Units(root);
+    this.#accounts = new Accounts(root, processes);
   }
 
   /** Undefined: nothing to be looked at. An action that is told is taken as done by later questions. */
@@ -67,7 +74,8 @@ export class LiveCalls {
     if (!program || !path) return undefined;
     const argv = stop.argv.map((word) => word.toString('latin1'));
     const name = given.slice(given.lastIndexOf('/') + 1);
-    const verdict = rule.decide({ name, path: given, argv }, this.#units);
+    const verdict = rule.decide({ name, path: given, argv }, this.#units, this.#accounts);
+    if (verdict.kind === 'live' || verdict.kind === 'both') this.#accounts.acted();
     const actions = (argvs: readonly (readonly string[])[]): LiveActions => ({
       rule: rule.directory ?? name,
       path,

@@ -4,6 +4,7 @@
  * connecting to one of the guest's sockets.
  */
 import { posix } from 'node:path';
+import type { Accounts } from './accounts.js';
 import { parseOptions } from './options.js';
 import { systemctl } from './systemctl.js';
 import type { Units } from './units.js';
@@ -13,7 +14,7 @@ export interface LiveRule {
   /** Names of programs, or of one directory all of whose programs are meant. */
   readonly programs: readonly string[];
   readonly directory?: string;
-  readonly decide: (call: ProgramCall, units: Units) => Verdict;
+  readonly decide: (call: ProgramCall, units: Units, accounts: Accounts) => Verdict;
   /** What it does at once in the guest, what offline; for readers. */
   readonly note: string;
 }
@@ -44,6 +45,17 @@ function initScript({ path, argv }: ProgramCall, units: Units): Verdict {
   if (verb === 'stop') units.became(false, [unit]);
   return live;
 }
+
+/** What the last word names must not be in use, and whether it is may be up to an action. */
+function changesAccount({ name, argv }: ProgramCall, accounts: Accounts): Verdict {
+  const user = argv.at(-1)!;
+  return accounts.isUncertain(user)
+    ? whole(`${name} ${user}, whose processes actions before it may have ended`)
+    : files();
+}
+
+/** Options of usermod(8) for which it looks at processes. */
+const identity = ['u', 'uid', 'l', 'login', 'd', 'home'];
 
 function udevadm({ argv }: ProgramCall): Verdict {
   const { words } = parseOptions(argv, none);
@@ -287,6 +299,19 @@ export const liveRules: readonly LiveRule[] = [
   },
   { programs: ['telinit'], decide: always(live), note: 'live' },
   { programs: ['dbus-send'], decide: dbusSend, note: 'live on the system bus when no reply is asked for' },
+  {
+    programs: ['userdel'],
+    decide: (call, _, accounts) => changesAccount(call, accounts),
+    note: 'works on files, if the user has no processes: where actions before it may have ended those, the script runs whole',
+  },
+  {
+    programs: ['usermod'],
+    decide: (call, _, accounts) => {
+      const { options } = parseOptions(call.argv, none);
+      return identity.some((name) => options.has(name)) ? changesAccount(call, accounts) : files();
+    },
+    note: 'as userdel where it gives the user another number, name or home; else it works on files',
+  },
   {
     programs: ['ssh-keygen'],
     decide: sshKeygen,

@@ -1,3 +1,4 @@
+import { Accounts } from '../../../src/planner/live/accounts.js';
 import { liveRule } from '../../../src/planner/live/table.js';
 import { Units } from '../../../src/planner/live/units.js';
 import type { Verdict } from '../../../src/planner/live/verdict.js';
@@ -22,6 +23,7 @@ function decide(line: string): Verdict {
   return liveRule('/usr/bin/systemctl')!.decide(
     { name: 'systemctl', path: '/usr/bin/systemctl', argv },
     units,
+    new Accounts(tree.root, []),
   );
 }
 const answered = (status: number, output = '') => ({ kind: 'answer', status, output });

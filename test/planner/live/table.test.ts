@@ -1,18 +1,21 @@
+import { Accounts } from '../../../src/planner/live/accounts.js';
 import { liveRule, liveRules } from '../../../src/planner/live/table.js';
 import { Units } from '../../../src/planner/live/units.js';
 import { guestTree, type GuestTree } from './guest-tree.js';
 
 let tree: GuestTree;
 let units: Units;
+let accounts: Accounts;
 beforeEach(() => {
   tree = guestTree('nginx.service');
   units = new Units(tree.root);
+  accounts = new Accounts(tree.root, [{ uids: [103, 103, 103, 103] }]);
 });
 afterEach(() => tree[Symbol.dispose]());
 
 const decide = (path: string, ...args: string[]) => {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  return liveRule(path)?.decide({ name, path, argv: [name, ...args] }, units).kind;
+  return liveRule(path)?.decide({ name, path, argv: [name, ...args] }, units, accounts).kind;
 };
 
 test.each([
@@ -47,12 +50,29 @@ test.each([
 test('a new host key is made twice, and the one made offline stays there', () => {
   const argv = ['ssh-keygen', '-q', '-f', '/etc/ssh/ssh_host_rsa_key', '-N', '', '-t', 'rsa'];
   const rule = liveRule('/usr/bin/ssh-keygen')!;
-  expect(rule.decide({ name: 'ssh-keygen', path: '/usr/bin/ssh-keygen', argv }, units)).toEqual({
+  expect(rule.decide({ name: 'ssh-keygen', path: '/usr/bin/ssh-keygen', argv }, units, accounts)).toEqual({
     kind: 'both',
     actions: [argv],
     secrets: ['/etc/ssh/ssh_host_rsa_key', '/etc/ssh/ssh_host_rsa_key.pub'],
   });
   expect(decide('/usr/bin/ssh-keygen', '-l', '-f', '/etc/ssh/ssh_host_rsa_key.pub')).toBe('files');
+});
+
+test('an account whose processes an action may have ended is changed in the guest', () => {
+  tree.write(
+    '/etc/passwd',
+    'root:x:0:0::/root:/bin/sh\npostfix:x:103:110::/:/bin/false\nnobody:x:9:9::/:/\n',
+  );
+  const kinds = () => [
+    decide('/usr/sbin/userdel', 'postfix'),
+    decide('/usr/sbin/userdel', '-r', 'nobody'),
+    decide('/usr/sbin/userdel', 'missing'),
+    decide('/usr/sbin/usermod', '--home', '/x', 'postfix'),
+    decide('/usr/sbin/usermod', '-s', '/bin/sh', 'postfix'),
+  ];
+  expect(kinds()).toEqual(['files', 'files', 'files', 'files', 'files']);
+  accounts.acted();
+  expect(kinds()).toEqual(['whole', 'files', 'files', 'whole', 'files']);
 });
 
 test("an init script's actions are its unit's", () => {
