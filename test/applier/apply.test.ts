@@ -24,6 +24,7 @@ import { writeStream } from '../../src/applier/stream.js';
 import { runTool } from '../../src/base/command.js';
 import type { FileChange, StepOutput } from '../../src/plan/model.js';
 import { PlanReader } from '../../src/plan/reader.js';
+import { unmount } from '../../src/native/mounts.js';
 import { agentProgram } from '../../src/transport/agent-program.js';
 import { contentId } from '../plan/sample.js';
 import { fullPlan, PlanBuilder, time } from './plans.js';
@@ -322,7 +323,7 @@ describe('a plan that fits', () => {
       expect(readdirSync(join(root, 'boot'))).toEqual(['grub']);
       expect(readFileSync(join(root, 'boot/grub/cfg'), 'utf8')).toBe('menu');
     } finally {
-      await runTool('umount', [join(root, 'boot')]);
+      unmount(join(root, 'boot'));
     }
   });
 });
@@ -355,7 +356,7 @@ describe('a plan that does not fit', () => {
       expect(await run(-660)).toMatch(/"refused","code":"WRONG_GUEST"/);
       expect(await run(-5)).toMatch(/"status":"applied"/);
     } finally {
-      await runTool('umount', [join(root, 'dev')]);
+      unmount(join(root, 'dev'));
     }
   });
 
@@ -459,7 +460,7 @@ describe('a plan that does not fit', () => {
       await runTool('mount', ['-o', 'remount,ro', join(root, 'srv')]);
       await refuses('GUEST_UNSUPPORTED', /^\/srv: it is mounted read-only/);
     } finally {
-      await runTool('umount', [join(root, 'srv')]);
+      unmount(join(root, 'srv'));
     }
   });
 
@@ -473,7 +474,7 @@ describe('a plan that does not fit', () => {
       await plan.files(...Array.from({ length: 400 }, (_, at) => link(at))).write(file);
       await refuses('DISK_FULL', /^\/var\/lib: \d MiB are needed/);
     } finally {
-      await runTool('umount', [join(root, 'var/lib')]);
+      unmount(join(root, 'var/lib'));
     }
   });
 });
