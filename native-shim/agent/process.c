@@ -88,10 +88,15 @@ static void bound_output(int fd) {
   if (ftruncate(fd, 0) == 0 && write(fd, tail, size) < 0) errno = 0;
 }
 
+/* More than a terminal holds; what is printed meanwhile waits for the next time. */
+#define PARTS_AT_ONCE 64
+
 /* What is on the terminal goes where the rest of what a program says goes, and is kept as it was. */
 static void take_printed(int terminal, int output, struct outcome *outcome) {
   char part[4096];
-  for (ssize_t got; terminal >= 0 && (got = read(terminal, part, sizeof part)) > 0;) {
+  for (int parts = 0; terminal >= 0 && parts < PARTS_AT_ONCE; parts++) {
+    ssize_t got = read(terminal, part, sizeof part);
+    if (got <= 0) return;
     if (write(output, part, (size_t)got) < 0) errno = 0;
     size_t room = SCRIPT_OUTPUT_MAX - outcome->printed_size, size = (size_t)got < room ? (size_t)got : room;
     outcome->printed = realloc(outcome->printed, outcome->printed_size + size + 1);

@@ -181,6 +181,17 @@ describe('a plan that fits', () => {
       expect(text()).toBe(`\n${'a line of words\r\n'.repeat(1 << 18)}`.slice(0, (4 << 20) + 1));
     });
 
+    test('is stopped in the middle of a program that never stops talking', async () => {
+      await new PlanBuilder().action(['babble'], { terminal: 'both' }).write(file);
+      const before = snapshot(root);
+      const abort = new AbortController();
+      const running = apply(file, abort.signal, (event) => {
+        if (event.event === 'phase' && event.phase === 'stage') setTimeout(() => abort.abort(), 300);
+      });
+      await expect(running).rejects.toMatchObject({ code: 'INTERRUPTED' });
+      expect(snapshot(root)).toEqual(before);
+    });
+
     test('takes back what was completed as well', async () => {
       const plan = new PlanBuilder();
       plan.action(['exit', '0'], { terminal: 'both' });

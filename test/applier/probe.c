@@ -13,6 +13,7 @@
  *   …/grow FILE          makes it 64 MiB long
  *   …/cat FILE            prints FILE and then what stdin gives
  *   …/flood              says 6 MiB, waits a moment and says whether all of it is still kept
+ *   …/babble             never stops talking
  *   …/terminal           says whether it has one
  *   …/lock FILE          takes FILE's lock as dpkg does, says "locked", waits until stdin ends
  *   …/dpkg ARG…          notes its arguments in /dpkg-called, and whether dpkg's lock is free
@@ -87,6 +88,8 @@ int main(int argc, char **argv) {
     puts("bounded");
     return 0;
   }
+  if (strcmp(what, "babble") == 0)
+    for (;;) puts("a line of words");
   if (strcmp(what, "rmdir") == 0) return rmdir(argv[2]) < 0;
   if (strcmp(what, "link") == 0) return symlink(argv[2], argv[3]) < 0;
   if (strcmp(what, "write") == 0) {
