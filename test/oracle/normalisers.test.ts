@@ -35,7 +35,7 @@ const examples: Readonly<Record<Exclude<keyof typeof normalisers, 'initrd packin
     `-----BEGIN KEY-----\n${key('b')}\n`,
     `-----BEGIN CERT-----\n${key('a')}\n`,
   ],
-  numbers: ['   511\n', '   98\n', '   511\nmore'],
+  numbers: ['    511\n', '   98765\n', '   511\nmore'],
   'alias database': [
     aliases('someRandomBytesOf20.', '1795836823', 'rest'),
     aliases('twentyOtherBytes    ', '1795836825', 'rest'),

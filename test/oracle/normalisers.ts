@@ -36,7 +36,8 @@ export const normalisers = {
   'times and fingerprints': (text: string) => fingerprints(dates(times(text))),
   /** The bytes of keys and certificates. */
   keys,
-  numbers: (text: string) => text.replace(/\d+/g, 'N'),
+  /** Those that are padded to a width, too. */
+  numbers: (text: string) => text.replace(/ +(?=\d)/g, ' ').replace(/\d+/g, 'N'),
   /** The id that Berkeley DB gives a file, and the time that postalias writes into one. */
   'alias database': (text: string) => aliasTimes(databaseIds(text)),
   /** Compression, inode numbers and times. */
