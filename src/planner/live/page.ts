@@ -32,6 +32,7 @@ Other things make a script whole, whichever program does them:
 - a signal to one of the guest's processes;
 - a connection to one of the guest's sockets (but to those of the journal, nscd and the like, which programs try and do without);
 - a write to one of the kernel's files, in \`/proc\` or \`/sys\`, but for a process's own (\`/proc/self/comm\`);
+- the removal of a file to which one of the guest's processes writes: what that process still makes beside it, until it is stopped, has to go, too;
 - a system call that acts on the running system: mount(2) and its kin, modules, swap, quotas, the clock, the host's name, reboot,
   requests of ioctl(2) that change the network, netlink sockets of packet filters and device families, and netlink messages that
   change addresses, routes and devices. [The table of system calls](syscalls.md) has each;
@@ -59,6 +60,8 @@ plan; the guest makes its own.
 
 - Success is a guess. A script that looks at what an action did (\`systemctl start x || …\`) takes the branch of success.
 - Units that start because another one does are not followed: only what an action names is taken for active.
+- What comes after a script that is replayed whole is planned on files that the script has not changed yet. dpkg may say there that
+  a directory is not empty, and its log will, when the script will have emptied it.
 - A program of kind _both_ prints when it runs offline; what its action prints as well is in the report of the replay alone.
 - Between the end of a program of kind _both_ and its action may be a few more file changes: up to the next call that is asked about.
 - What such a call would have returned is not known: it fails, for lack of rights, and planning begins again. Outside of scripts
