@@ -63,9 +63,10 @@ const sources: Readonly<Record<string, Source>> = {
     kinds: both,
   },
   run: {
-    // Left out: what the lab has there, and logind's list of who wants no shutdown now. While it works, apt does.
+    // Left out: what the lab has there; logind's list of who wants no shutdown now, which apt does while it works; and the
+    // numbers of udevd's watches, which count the disk that a plan comes on, as they would any other that came and went.
     command:
-      "find /run \\( -path /run/oracle -o -path /run/host -o -path '/run/systemd/inhibit/*' \\) -prune -o -printf '/%P %y %m %U:%G %l\\n'",
+      "find /run \\( -path /run/oracle -o -path /run/host -o -path '/run/systemd/inhibit/*' -o -path '/run/udev/watch/*' \\) -prune -o -printf '/%P %y %m %U:%G %l\\n'",
     parse: (output) =>
       lines(output).map((line) => {
         const [, path = '', rest = ''] = /^(.*?) (\S \d+ \d+:\d+ .*)$/.exec(line) ?? [];

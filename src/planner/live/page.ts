@@ -40,8 +40,7 @@ Other things make a script whole, whichever program does them:
   So PostgreSQL's postrm drops a cluster only when its server has stopped.
 
 ${markdownTable(['Programs', 'What becomes of them'], rows)}
-What is not in the table works on files: \`deb-systemd-helper\`, \`update-rc.d\`, \`systemd-sysusers\`, \`ldconfig\`, \`depmod\`,
-\`update-initramfs\`, \`adduser\`. \`invoke-rc.d\`, \`service\` and \`deb-systemd-invoke\` run, too: they end in systemctl, so that policies
+What is not in the table works on files: \`deb-systemd-helper\`, \`update-rc.d\`, \`systemd-sysusers\`, \`ldconfig\`, \`depmod\`, \`adduser\`. \`invoke-rc.d\`, \`service\` and \`deb-systemd-invoke\` run, too: they end in systemctl, so that policies
 (\`policy-rc.d\`) and enablement are those of that moment.
 
 ## At the replay

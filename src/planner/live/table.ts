@@ -293,6 +293,11 @@ export const liveRules: readonly LiveRule[] = [
     note: "live: they ask about the guest's disks",
   },
   {
+    programs: ['update-initramfs', 'mkinitramfs', 'dracut'],
+    decide: always(live),
+    note: 'live: what has to be in an initrd depends on the devices; one made without them lacks the tools of the root file system',
+  },
+  {
     programs: ['needrestart'],
     decide: always(live),
     note: 'live: what runs with old files shows only in the guest, after the files are there',

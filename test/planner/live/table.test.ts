@@ -40,6 +40,7 @@ test.each([
   ['/usr/bin/dbus-send', ['--system', '--type=method_call', '/x', 'y.z'], 'live'],
   ['/usr/bin/dbus-send', ['--system', '--print-reply', '/x', 'y.z'], 'whole'],
   ['/usr/sbin/update-grub', [], 'live'],
+  ['/usr/sbin/update-initramfs', ['-u'], 'live'],
   ['/bin/mount', ['/x'], 'whole'],
   ['/opt/bin/mount', ['/x'], undefined],
   ['/bin/cp', ['a', 'b'], undefined],
