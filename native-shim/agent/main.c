@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -62,12 +63,20 @@ static void leave_control_group(void) {
   close(fd);
 }
 
+/* A child of an agent that was killed has its lock, too, from its fork to its exec. */
+static int lock_directory(int fd) {
+  struct timespec moment = {.tv_nsec = 50 * 1000 * 1000};
+  int result = -1;
+  for (int tries = 0; tries < 40 && (result = flock(fd, LOCK_EX | LOCK_NB)) < 0; tries++) nanosleep(&moment, NULL);
+  return result;
+}
+
 static int enter(const char *root) {
   if (root && (chdir(root) < 0 || chroot(".") < 0)) return fail_errno("AGENT_FAILED", root, "can't be entered");
   if (chdir("/") < 0) return fail_errno("AGENT_FAILED", "/", "can't be entered");
   /* One agent at a time, also where dpkg has no lock. Held until the process ends. */
   int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) return fail("GUEST_BUSY", "/", "another replay is going on");
+  if (fd < 0 || lock_directory(fd) < 0) return fail("GUEST_BUSY", "/", "another replay is going on");
   return 0;
 }
 
