@@ -25,15 +25,28 @@ export class BareVm implements AsyncDisposable {
       ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...common, ...control, ...options],
       { stdio: 'ignore' },
     );
-    while (!existsSync(socket) && qemu.exitCode === null) await sleep(20);
-    return new BareVm(folder, await QmpClient.connect(socket), qemu);
+    return new BareVm(folder, await connect(socket, qemu), qemu);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.qmp[Symbol.dispose]();
+    if (this.qemu.exitCode !== null || this.qemu.signalCode !== null) return;
     const gone = once(this.qemu, 'exit');
     this.qemu.kill('SIGKILL');
     await gone;
     rmSync(this.folder, { recursive: true });
+  }
+}
+
+/** The socket is there a moment before anyone listens at it. */
+async function connect(socket: string, qemu: ChildProcess): Promise<QmpClient> {
+  for (;;) {
+    try {
+      if (existsSync(socket)) return await QmpClient.connect(socket);
+    } catch (error) {
+      if (qemu.exitCode !== null) throw error;
+    }
+    if (qemu.exitCode !== null) throw new Error('QEMU does not start');
+    await sleep(20);
   }
 }
