@@ -24,7 +24,11 @@ void printed_keep(uint32_t step, char *text, size_t size) {
   if (!text) return;
   all = realloc(all, (count + 1) * sizeof *all);
   if (!all) abort();
-  if (size > PRINTED_MAX - kept) size = PRINTED_MAX - kept;
+  if (size > PRINTED_MAX - kept) {
+    size = PRINTED_MAX - kept;
+    text = realloc(text, size + 1);
+    if (!text) abort();
+  }
   kept += size;
   all[count++] = (struct printed){step, text, size};
 }

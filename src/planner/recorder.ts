@@ -104,9 +104,11 @@ export class Recorder {
         return { action: 'continue', ...(verdict.argv && { argv: verdict.argv }) };
       case 'answer':
         return this.#stub(verdict.status, verdict.output, verdict.errors);
-      case 'live':
+      case 'live': {
         await this.#collect(stop);
-        return this.#replayed(stop, this.#append(verdict.actions, stop, running, terminalOf(stop)));
+        const terminal = terminalOf(stop);
+        return this.#replayed(this.#append(verdict.actions, stop, running, terminal), terminal);
+      }
       case 'both':
         this.#parts.log.keepBack(verdict.secrets);
         this.#pending.push({
@@ -247,7 +249,7 @@ export class Recorder {
     this.#scripts++;
     if (runs === 'replay') this.#left.add(run);
     this.#parts.onEvent({ type: 'script', step, call });
-    return runs === 'replay' ? this.#replayed(stop, step) : { action: 'continue' };
+    return runs === 'replay' ? this.#replayed(step, terminal) : { action: 'continue' };
   }
 
   /** Actions whose program has done its offline part by now. */
@@ -291,8 +293,7 @@ export class Recorder {
   }
 
   /** What runs at the replay instead prints then: a mark keeps the place on the terminal. */
-  #replayed(stop: ExecStop, step: number): ExecDecision {
-    const terminal = terminalOf(stop);
+  #replayed(step: number, terminal: TerminalStreams | undefined): ExecDecision {
     const mark = terminal ? this.#parts.marks.mark(step) : '';
     return terminal === 'errors' ? this.#stub(0, '', mark) : this.#stub(0, mark);
   }
