@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "write.h"
+
 struct failure failure;
 
 static int report_fd = STDOUT_FILENO;
@@ -117,12 +119,7 @@ void report_list(const char *key, char *const *texts, size_t count) {
 void report_end(void) {
   fputs("}\n", line);
   fclose(line);
-  for (size_t done = 0; done < line_size;) {
-    ssize_t wrote = write(report_fd, line_text + done, line_size - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) break;
-    done += (size_t)wrote;
-  }
+  (void)write_all(report_fd, line_text, line_size);
   free(line_text);
 }
 
