@@ -91,6 +91,7 @@ struct oua_tree {
   struct oua_guest_pid {
     int pid;
     uint32_t node;
+    atomic_bool hidden; /* oua_proc_hide() */
   } *pids;
   uint32_t pid_count;
   void *memory;
@@ -105,6 +106,9 @@ void oua_tree_free(struct oua_tree *tree);
 
 /* Index of the child of that name, 0 when there is none (the root is nobody's child). */
 uint32_t oua_tree_find(const struct oua_tree *tree, uint32_t directory, const char *name, size_t length);
+
+/* The entry of a guest's pid, NULL when the tree has none. */
+struct oua_guest_pid *oua_guest_pid_of(const struct oua_tree *tree, int pid);
 
 /* A pid as /proc spells it (no sign, no leading zero, below PID_MAX_LIMIT), else 0. */
 int oua_pid_of(const char *name, size_t length);
@@ -186,6 +190,11 @@ OUA_EXPORT int32_t oua_proc_start(const char *directory, const uint8_t *bytes, i
 OUA_EXPORT int32_t oua_proc_attach(int32_t handle, int32_t pid, const char *path);
 /* oua_log_drain() */
 OUA_EXPORT int64_t oua_proc_drain(int32_t handle, uint8_t *buffer, int64_t length);
+/*
+ * Whether that process of the guest is neither found nor listed from now on; what is open of it stays readable. Returns 0,
+ * or -ESRCH when the tree has none of that number.
+ */
+OUA_EXPORT int32_t oua_proc_hide(int32_t handle, int32_t pid, int32_t hidden);
 /*
  * Unmounts, ends the thread and the connection: whoever still holds a file of it gets ENOTCONN. Returns 0,
  * -EBADF for no such handle; everything is released even when -errno says that the unmount failed.

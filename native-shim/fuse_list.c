@@ -65,6 +65,7 @@ static void list_pids(struct listing *listing, const struct oua_proc *proc, stru
       child = (struct ref){.node = right == pid ? proc->tree.pids[guest].node : 0};
     tracee += left == pid;
     guest += right == pid;
+    if (right == pid && left != pid && proc->tree.pids[guest - 1].hidden) continue;
     /* The sandbox's init stands behind the guest's, see find_tracee(). */
     if (pid < first || (pid == 1 && left == pid && right != pid)) continue;
     char name[16];

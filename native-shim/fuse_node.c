@@ -52,6 +52,8 @@ int oua_find_child(const struct oua_proc *proc, struct ref parent, const char *n
     *child = (struct ref){.node = proc->tree.template, .tgid = parent.tgid, .tid = pid};
     return pid && oua_tracee(&proc->pids, parent.tgid, pid, &child->uid, &child->gid) ? 0 : -ENOENT;
   }
+  const struct oua_guest_pid *guest = parent.node == 0 && pid ? oua_guest_pid_of(&proc->tree, pid) : NULL;
+  if (guest && guest->hidden) return -ENOENT;
   *child = parent;
   child->node = oua_tree_find(&proc->tree, parent.node, name, length);
   if (!child->node) return -ENOENT;

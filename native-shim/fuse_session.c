@@ -172,6 +172,13 @@ int64_t oua_proc_drain(int32_t handle, uint8_t *buffer, int64_t length) {
   return server ? oua_log_drain(server->proc.log, buffer, length) : -EBADF;
 }
 
+int32_t oua_proc_hide(int32_t handle, int32_t pid, int32_t hidden) {
+  struct server *server = server_of(handle, false);
+  struct oua_guest_pid *guest = server ? oua_guest_pid_of(&server->proc.tree, pid) : NULL;
+  if (guest) guest->hidden = hidden != 0;
+  return !server ? -EBADF : guest ? 0 : -ESRCH;
+}
+
 int32_t oua_proc_stop(int32_t handle) {
   struct server *server = server_of(handle, true);
   if (!server) return -EBADF;

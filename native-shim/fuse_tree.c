@@ -112,6 +112,11 @@ static int list_pids(struct oua_tree *tree) {
   return 0;
 }
 
+struct oua_guest_pid *oua_guest_pid_of(const struct oua_tree *tree, int pid) {
+  struct oua_guest_pid wanted = {.pid = pid};
+  return bsearch(&wanted, tree->pids, tree->pid_count, sizeof *tree->pids, by_number);
+}
+
 static int load(struct oua_tree *tree, const uint8_t *bytes, uint32_t length) {
   uint32_t count = u32(bytes + 16), heap = u32(bytes + 24), heap_length = u32(bytes + 28);
   if (u32(bytes + 12) != length || count == 0 || count > OUA_TREE_NODES_MAX) return -EBADMSG;

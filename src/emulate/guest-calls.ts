@@ -20,11 +20,15 @@ type Handler = (call: CallStop) => CallDecision;
  * of an update.
  *
  * @param onSignal told of each signal to a process of the guest, while the sender waits
+ * @param processes the guest's, if some are going to end meanwhile
  * @throws OuaError `GUEST_INCONSISTENT`
  */
-export function guestAnswers(guest: Guest, onSignal: SignalListener): GuestAnswers {
+export function guestAnswers(
+  guest: Guest,
+  onSignal: SignalListener,
+  processes = new GuestProcesses(guest),
+): GuestAnswers {
   const machine = packMachine(guest);
-  const processes = new GuestProcesses(guest);
   const handlers = handlersFor(processes, new GuestSignals(processes, onSignal), machine);
   return {
     uname: packUts(guest.uts),

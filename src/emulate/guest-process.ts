@@ -28,6 +28,7 @@ const IOPRIO_DEFAULT = 0;
 
 export class GuestProcesses {
   readonly #byPid = new Map<number, GuestProcess>();
+  #hidden: ReadonlySet<number> = new Set();
 
   constructor(guest: Pick<Guest, 'processes'>) {
     for (const process of guest.processes()) {
@@ -50,12 +51,19 @@ export class GuestProcesses {
     return [...this.#byPid.keys()];
   }
 
+  /** From now on these are not found, and no others are hidden. */
+  hide(pids: ReadonlySet<number>): void {
+    this.#hidden = pids;
+  }
+
   find(pid: number): GuestProcess | undefined {
-    return this.#byPid.get(pid);
+    const found = this.#byPid.get(pid);
+    return found && this.#hidden.has(found.process.pid) ? undefined : found;
   }
 
   all(): GuestProcess[] {
-    return [...this.#byPid].filter(([pid, { process }]) => pid === process.pid).map(([, found]) => found);
+    const leaders = [...this.#byPid].filter(([pid, { process }]) => pid === process.pid);
+    return leaders.map(([, found]) => found).filter(({ process }) => !this.#hidden.has(process.pid));
   }
 }
 

@@ -22,7 +22,7 @@ export type ResultKind = 'i32' | 'i64';
 export type Signature = readonly [result: ResultKind, ...arguments_: ArgumentKind[]];
 
 /** Raise together with OUA_ABI_VERSION in native-shim/abi.h. */
-export const abiVersion = 6;
+export const abiVersion = 7;
 
 export const signatures = {
   oua_abi_version: ['i32'],
@@ -87,6 +87,7 @@ export const signatures = {
   oua_proc_start: ['i32', 'string', 'bytes', 'i64'],
   oua_proc_attach: ['i32', 'i32', 'i32', 'string'],
   oua_proc_drain: ['i64', 'i32', 'bytes', 'i64'],
+  oua_proc_hide: ['i32', 'i32', 'i32', 'i32'],
   oua_proc_stop: ['i32', 'i32'],
 } as const satisfies Record<string, Signature>;
 

@@ -11,6 +11,7 @@ import { sideBySide } from '../base/side-by-side.js';
 import type { DiskFormat } from '../disk/image.js';
 import { openDisk, type Disk } from '../disk/open.js';
 import { guestAnswers } from '../emulate/guest-calls.js';
+import { GuestProcesses } from '../emulate/guest-process.js';
 import { openGuest } from '../guest/open.js';
 import type { Profile } from '../kernel/profile.js';
 import { openMemory } from '../memory/open.js';
@@ -206,15 +207,20 @@ async function attemptPlan(
   const audit = audited ? new AuditTrail(writer, runs) : undefined;
   const marks = new OutputMarks();
   const log = new UpdateLog({ writer, shadow, changes, marks, order, onEvent: emit });
-  const live = policy === 'split' ? new LiveCalls(shadow.root, guest.processes()) : undefined;
+  const processes = new GuestProcesses(guest);
+  const live = policy === 'split' ? new LiveCalls(shadow.root, guest) : undefined;
   const recorder = new Recorder({
     ...{ writer, log, marks, packages: runs, stub: stubPath, onEvent: emit, live, whole, audit },
     inUse: live && new FilesInUse(guest),
+    onGone: (pids) => {
+      proc.hide(pids);
+      processes.hide(pids);
+    },
     kernelWrites: (pid) => proc.takeRefusedWrites(pid),
   });
   const onLine = (text: string) => emit({ type: 'output', text });
   const timeout = options.timeout ?? defaultTimeout;
-  const answers = guestAnswers(guest, (sent) => recorder.onSignal(sent));
+  const answers = guestAnswers(guest, (sent) => recorder.onSignal(sent), processes);
   const asks = { audit: audited, live: live !== undefined };
   const environment = Object.fromEntries(
     managers.flatMap((manager) => Object.entries(manager.conffileEnvironment?.(conffiles) ?? {})),

@@ -7,7 +7,7 @@ import { initPath } from '../sandbox/sandbox.js';
 import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
-import { reachedBy, reachedByWrite, type LiveActions, type LiveCalls } from './live/live-calls.js';
+import { reachedByWrite, type LiveActions, type LiveCalls } from './live/live-calls.js';
 import type { FilesInUse } from './files-in-use.js';
 import type { OutputMarks } from './output-marks.js';
 import type { PackageRun, ScriptExec } from './package-managers/package-manager.js';
@@ -35,6 +35,8 @@ export interface RecorderParts {
   /** Policy `split`: what becomes of programs that may touch the running system. Without it every script is deferred. */
   readonly live?: LiveCalls | undefined;
   readonly whole: WholeScripts;
+  /** These processes of the guest are not there after the action that was just recorded. */
+  readonly onGone: (pids: ReadonlySet<number>) => void;
   /** Paths of the kernel's files that a process has tried to write to since it was asked about it last. */
   readonly kernelWrites: (pid: number) => readonly string[];
   /** Where the full event record goes, when one is wanted. */
@@ -106,7 +108,7 @@ export class Recorder {
         return this.#stub(verdict.status, verdict.output, verdict.errors);
       case 'live': {
         await this.#collect(stop);
-        const terminal = terminalOf(stop);
+        const terminal = terminalOf(stop, verdict.passedOn);
         return this.#replayed(this.#append(verdict.actions, stop, running, terminal), terminal);
       }
       case 'both':
@@ -145,12 +147,13 @@ export class Recorder {
 
   /** What a script does to the running system by itself cannot be told apart from the rest of it. */
   #lookForEffects(event: TraceEvent): void {
-    if (!this.#parts.live) return;
+    const { live } = this.#parts;
+    if (!live) return;
     const running = this.#running.of(event.pid);
     // Writes are known at once, but events come later: whose process it was is sure when its end is told.
     const reached =
       event.type === 'call'
-        ? reachedBy(event)
+        ? live.reachedBy(event)
         : event.type === 'exit'
           ? this.#parts
               .kernelWrites(event.pid)
@@ -274,7 +277,7 @@ export class Recorder {
   }
 
   #append(
-    { rule, path, sha256, argvs, environment }: LiveActions,
+    { rule, path, sha256, argvs, environment, gone }: LiveActions,
     { cwd }: ExecStop,
     running: RunningScript | undefined,
     terminal?: TerminalStreams,
@@ -289,6 +292,7 @@ export class Recorder {
       this.#actions++;
       this.#parts.onEvent({ type: 'action', step, action });
     }
+    this.#parts.onGone(gone);
     return this.#parts.log.steps - 1;
   }
 
@@ -315,8 +319,12 @@ export class Recorder {
 
 const removesUsed = (path: string) => `the removal of ${path}, to which a process of the guest writes`;
 
-function terminalOf(stop: ExecStop): TerminalStreams | undefined {
-  const [output, errors] = [stop.isTerminal(1), stop.isTerminal(2)];
+/** @param passedOn whether what goes into a pipe gets to a terminal, too */
+function terminalOf(stop: ExecStop, passedOn = false): TerminalStreams | undefined {
+  const [output, errors] = [1, 2].map((number) => {
+    const kind = stop.descriptor(number);
+    return kind === 'terminal' || (passedOn && kind === 'pipe');
+  });
   if (output && errors) return 'both';
   return output ? 'output' : errors ? 'errors' : undefined;
 }

@@ -4,7 +4,7 @@ import { errnoOf, OuaError } from '../base/errors.js';
 import { check, loadShim } from '../native/shim.js';
 import { pathInRoot } from './paths.js';
 import { unpackStrings, type EventRecord } from './records.js';
-import type { ExecStop } from './tracer.js';
+import type { DescriptorKind, ExecStop } from './tracer.js';
 
 /** Errnos with which the tracee's own call is going to fail. */
 const noProgram: readonly number[] = [
@@ -19,6 +19,9 @@ const noProgram: readonly number[] = [
 
 /** Unix98 pseudo-terminals have these majors, admin-guide/devices.txt; their minors are below 256. */
 const slaveMajors = new Set([136, 137, 138, 139, 140, 141, 142, 143]);
+
+/** `/dev/null`, admin-guide/devices.txt. */
+const nullDevice = (1 << 8) | 3;
 
 /** An exec stop as handlers see it. */
 export class HeldExec implements ExecStop {
@@ -72,9 +75,12 @@ export class HeldExec implements ExecStop {
     );
   }
 
-  isTerminal(descriptor: number): boolean {
-    const status = statSync(`/proc/${this.#tid}/fd/${descriptor}`, { throwIfNoEntry: false });
-    return status?.isCharacterDevice() === true && slaveMajors.has(Number(status.rdev) >> 8);
+  descriptor(number: number): DescriptorKind | undefined {
+    const status = statSync(`/proc/${this.#tid}/fd/${number}`, { throwIfNoEntry: false });
+    if (status?.isFIFO()) return 'pipe';
+    if (!status?.isCharacterDevice()) return status && 'other';
+    if (status.rdev === nullDevice) return 'null';
+    return slaveMajors.has(status.rdev >> 8) ? 'terminal' : 'other';
   }
 
   #openPath(): number | undefined {

@@ -30,8 +30,8 @@ export interface ExecStop {
    * @throws OuaError `TRACE_FAILED` when it is longer than `limit` bytes.
    */
   readProgram(limit: number): Buffer | undefined;
-  /** Whether that descriptor of the caller is a pseudo-terminal, pty(7). */
-  isTerminal(descriptor: number): boolean;
+  /** What that descriptor of the caller is open on; undefined: it is closed. */
+  descriptor(number: number): DescriptorKind | undefined;
   /**
    * Resolves once every other tracee stands still too; they go on after the handler's decision. What the run
    * has written so far is then complete and can be collected.
@@ -40,6 +40,9 @@ export interface ExecStop {
    */
   quiesce(): Promise<void>;
 }
+
+/** `terminal`: a pseudo-terminal, pty(7); `null`: null(4); `pipe`: a pipe or a FIFO. */
+export type DescriptorKind = 'terminal' | 'null' | 'pipe' | 'other';
 
 /** What to do with an exec call: let it go on, perhaps with another argv, run another program, or fail it with an errno. */
 export type ExecDecision =

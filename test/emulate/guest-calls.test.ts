@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { guestAnswers } from '../../src/emulate/guest-calls.js';
+import { GuestProcesses } from '../../src/emulate/guest-process.js';
 import type { SentSignal } from '../../src/emulate/guest-signals.js';
 import type { Process } from '../../src/guest/guest.js';
 import type { CallDecision, CallStop } from '../../src/tracer/tracer.js';
@@ -28,11 +29,13 @@ interface Given {
 }
 
 let sent: SentSignal[];
+let processes: GuestProcesses;
 let decide: (name: CallStop['name'], given?: Given) => CallDecision;
 beforeEach(() => {
   sent = [];
   const guest = fixtureGuest({ processes: () => [init, kernelThread, service] });
-  const { onCall } = guestAnswers(guest, (signal) => sent.push(signal));
+  processes = new GuestProcesses(guest);
+  const { onCall } = guestAnswers(guest, (signal) => sent.push(signal), processes);
   decide = (name, { args = [], blocks = {}, uid = 0, target, compat = false } = {}) =>
     onCall({
       name,
@@ -50,6 +53,18 @@ const failure = (errno: number) => ({ action: 'fail', errno });
 const success = (result = 0) => ({ action: 'answer', result });
 const pass = { action: 'continue' };
 const told = () => sent.map(({ sender, signal, target }) => [sender, signal, target.pid]);
+
+test('a process that is hidden is not found, nor are its threads', () => {
+  processes.hide(new Set([700]));
+  expect(decide('kill', { args: [700, 0] })).toEqual(failure(ESRCH));
+  expect(decide('tkill', { args: [702, 15] })).toEqual(failure(ESRCH));
+  expect(decide('getpgid', { args: [700] })).toEqual(pass);
+  expect(decide('kill', { args: [-690, 9] })).toEqual(pass);
+  expect(decide('kill', { args: [1, 0] })).toEqual(success());
+  expect(told()).toEqual([]);
+  processes.hide(new Set());
+  expect(decide('kill', { args: [702, 0] })).toEqual(success());
+});
 
 describe('signals', () => {
   test('are told and go nowhere; signal 0 only looks', () => {

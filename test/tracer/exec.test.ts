@@ -146,23 +146,23 @@ throughEachBackend((backend) => {
     );
   });
 
-  test('which standard streams are a terminal is told', async () => {
-    const seen: Record<string, boolean[]> = {};
+  test('what standard streams are open on is told', async () => {
+    const seen: Record<string, unknown[]> = {};
     const inside =
-      '/bin/true both; /bin/true output 2>/dev/null; /bin/true errors >&-; /bin/true none 2>&1 | cat';
+      '/bin/true both; /bin/true null 2>/dev/null; /bin/true closed >&-; /bin/true pipe 2</etc/passwd | cat';
     const { result } = await observe(['script', '-qec', inside, '/dev/null'], {
       onExec: (stop) => {
         if (String(stop.path) === '/bin/true')
-          seen[String(stop.argv[1])] = [1, 2].map((fd) => stop.isTerminal(fd));
+          seen[String(stop.argv[1])] = [1, 2].map((fd) => stop.descriptor(fd));
         return letGo();
       },
     });
     expect(result.exitStatus).toBe(0);
     expect(seen).toEqual({
-      both: [true, true],
-      output: [true, false],
-      errors: [false, true],
-      none: [false, false],
+      both: ['terminal', 'terminal'],
+      null: ['terminal', 'null'],
+      closed: [undefined, 'terminal'],
+      pipe: ['pipe', 'other'],
     });
   });
 

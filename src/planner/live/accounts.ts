@@ -1,22 +1,22 @@
-import type { Process } from '../../guest/guest.js';
 import { readInShadow } from '../../shadow/fs/read.js';
+import type { UnitProcesses } from './unit-processes.js';
 
 /** Far above any real one. */
 const maximumPasswd = 16 << 20;
 
-/** Whether users of the guest have processes, by what ran at the suspend and whether an action may have ended it since. */
+/** Whether users of the guest have processes, by what ran at the suspend and what actions may have ended since. */
 export class Accounts {
   readonly #root: string;
-  readonly #busy: ReadonlySet<number>;
+  readonly #processes: UnitProcesses;
   #acted = false;
 
   /**
    * @param root the guest's `/` on the host
-   * @param processes those that ran at the suspend
+   * @param processes those that are not known to have ended
    */
-  constructor(root: string, processes: readonly Pick<Process, 'uids'>[]) {
+  constructor(root: string, processes: UnitProcesses) {
     this.#root = root;
-    this.#busy = new Set(processes.flatMap(({ uids }) => uids.slice(0, 3)));
+    this.#processes = processes;
   }
 
   /** An action was recorded. */
@@ -24,10 +24,10 @@ export class Accounts {
     this.#acted = true;
   }
 
-  /** Whether processes ran with that real, effective or saved user, which userdel(8) looks for, and may be gone by now. */
+  /** Whether processes have that user, which userdel(8) looks for, and may be gone by now. */
   isUncertain(name: string): boolean {
     const uid = this.#acted ? this.#uid(name) : undefined;
-    return uid !== undefined && this.#busy.has(uid);
+    return uid !== undefined && this.#processes.hasUser(uid);
   }
 
   #uid(name: string): number | undefined {

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:os';
-import type { Process } from '../../guest/guest.js';
+import type { Guest } from '../../guest/guest.js';
 import { resolveInShadow } from '../../shadow/fs/read.js';
 import type { CallEvent } from '../../tracer/call-event.js';
 import type { ExecStop } from '../../tracer/tracer.js';
 import { Accounts } from './accounts.js';
+import { GuestSockets } from './guest-sockets.js';
 import { liveRule } from './table.js';
+import { UnitProcesses } from './unit-processes.js';
 import { Units } from './units.js';
 import type { Verdict } from './verdict.js';
 
@@ -22,13 +24,15 @@ export interface LiveActions {
   readonly argvs: readonly (readonly Buffer[])[];
   /** `NAME=value` */
   readonly environment: readonly Buffer[];
+  /** Pids of the guest's processes that are not there when it has run. */
+  readonly gone: ReadonlySet<number>;
 }
 
 /** A verdict as the tracer and the plan take it: bytes, and what is needed to run it again. */
 export type LiveVerdict =
   | { readonly kind: 'files'; readonly argv?: readonly Buffer[] }
   | Extract<Verdict, { kind: 'answer' | 'whole' }>
-  | { readonly kind: 'live'; readonly actions: LiveActions }
+  | { readonly kind: 'live'; readonly actions: LiveActions; readonly passedOn: boolean }
   | {
       readonly kind: 'both';
       readonly argv?: readonly Buffer[];
@@ -51,16 +55,27 @@ const idleSockets = [
 export class LiveCalls {
   readonly #root: string;
   readonly #units: Units;
+  readonly #processes: UnitProcesses;
   readonly #accounts: Accounts;
+  readonly #sockets: GuestSockets;
 
   /**
    * @param root the guest's `/` on the host, with its `/run`
-   * @param processes those that ran at the suspend
    */
-  constructor(root: string, processes: readonly Pick<Process, 'uids'>[]) {
+  constructor(root: string, guest: Pick<Guest, 'processes' | 'openFiles' | 'unixSockets'>) {
     this.#root = root;
     this.#units = new Units(root);
-    this.#accounts = new Accounts(root, processes);
+    this.#processes = new UnitProcesses(guest.processes(), this.#units);
+    this.#accounts = new Accounts(root, this.#processes);
+    this.#sockets = new GuestSockets(root, guest);
+  }
+
+  /** Why a call would have reached the running system; undefined: it would not. */
+  reachedBy(event: CallEvent): string | undefined {
+    const reason = reachedBy(event);
+    const path = event.kind === 'connect' && event.address.family === 'unix' && event.address.path;
+    // Nobody listens any more, so that the call has failed as it would have in the guest.
+    return path && this.#sockets.isLeft(path.toString('latin1'), this.#processes.gone) ? undefined : reason;
   }
 
   /** Undefined: nothing to be looked at. An action that is told is taken as done by later questions. */
@@ -74,20 +89,25 @@ export class LiveCalls {
     if (!program || !path) return undefined;
     const argv = stop.argv.map((word) => word.toString('latin1'));
     const name = given.slice(given.lastIndexOf('/') + 1);
-    const verdict = rule.decide({ name, path: given, argv }, this.#units, this.#accounts);
-    if (verdict.kind === 'live' || verdict.kind === 'both') this.#accounts.acted();
+    const discards = stop.descriptor(1) === 'null';
+    const verdict = rule.decide({ name, path: given, argv, discards }, this.#units, this.#accounts);
+    if (verdict.kind === 'live' || verdict.kind === 'both') {
+      this.#accounts.acted();
+      this.#processes.acted();
+    }
     const actions = (argvs: readonly (readonly string[])[]): LiveActions => ({
       rule: rule.directory ?? name,
       path,
       sha256: createHash('sha256').update(program).digest('hex'),
       argvs: argvs.map(words),
       environment: stop.environment.filter((entry) => !frontend.test(entry.toString('latin1'))),
+      gone: this.#processes.gone,
     });
     switch (verdict.kind) {
       case 'files':
         return { kind: 'files', ...(verdict.argv && { argv: words(verdict.argv) }) };
       case 'live':
-        return { kind: 'live', actions: actions([argv]) };
+        return { kind: 'live', actions: actions([argv]), passedOn: rule.passedOn ?? false };
       case 'both':
         return {
           kind: 'both',
@@ -102,7 +122,7 @@ export class LiveCalls {
   }
 }
 
-/** Why a call would have reached the running system; undefined: it would not. */
+/** The same when all that ran at the suspend runs still. */
 export function reachedBy(event: CallEvent): string | undefined {
   if (event.kind === 'effect') return `${event.call}(2)`;
   if (event.kind === 'netlink')

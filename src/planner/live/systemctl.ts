@@ -25,6 +25,9 @@ const actions: Readonly<Record<string, 'active' | 'inactive' | 'same'>> = {
   condreload: 'same',
 };
 
+/** They leave alone what does not run. */
+const onlyRunning = /^(try-|cond)re|^force-reload$/;
+
 /** About the manager and not about units. */
 const managerActions = new Set([
   'daemon-reload',
@@ -79,6 +82,10 @@ function act(
       );
     if (verb === 'reload' && !active) return answer(1, '', `${name} is not active, cannot reload.\n`);
   }
+  const running = names.some((each) =>
+    isPattern(each) ? units.matching(each).length > 0 : units.state(each).active,
+  );
+  if (onlyRunning.test(verb) && !running) return answer(0);
   if (becomes !== 'same') units.became(becomes === 'active', names);
   return live;
 }

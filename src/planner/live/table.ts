@@ -15,6 +15,11 @@ export interface LiveRule {
   readonly programs: readonly string[];
   readonly directory?: string;
   readonly decide: (call: ProgramCall, units: Units, accounts: Accounts) => Verdict;
+  /**
+   * What it prints is for people to read also where a program passes it on through a pipe, as run-parts(8) does with what a
+   * kernel's hooks print.
+   */
+  readonly passedOn?: true;
   /** What it does at once in the guest, what offline; for readers. */
   readonly note: string;
 }
@@ -157,10 +162,10 @@ function makeSslCert(call: ProgramCall): Verdict {
   return { kind: 'both', actions: [call.argv], secrets };
 }
 
-function dbusSend({ argv }: ProgramCall): Verdict {
+function dbusSend({ argv, discards }: ProgramCall): Verdict {
   const { options } = parseOptions(argv, none);
-  const asks = options.has('print-reply') || options.has('session') || !options.has('system');
-  return asks ? whole('an answer from a service on D-Bus') : live;
+  if (options.has('session') || !options.has('system')) return whole('a bus that is not the system bus');
+  return options.has('print-reply') && !discards ? whole('an answer from a service on D-Bus') : live;
 }
 
 export const liveRules: readonly LiveRule[] = [
@@ -290,11 +295,13 @@ export const liveRules: readonly LiveRule[] = [
       'upgrade-from-grub-legacy',
     ],
     decide: always(live),
+    passedOn: true,
     note: "live: they ask about the guest's disks",
   },
   {
     programs: ['update-initramfs', 'mkinitramfs', 'dracut'],
     decide: always(live),
+    passedOn: true,
     note: 'live: what has to be in an initrd depends on the devices; one made without them lacks the tools of the root file system',
   },
   {
@@ -303,7 +310,11 @@ export const liveRules: readonly LiveRule[] = [
     note: 'live: what runs with old files shows only in the guest, after the files are there',
   },
   { programs: ['telinit'], decide: always(live), note: 'live' },
-  { programs: ['dbus-send'], decide: dbusSend, note: 'live on the system bus when no reply is asked for' },
+  {
+    programs: ['dbus-send'],
+    decide: dbusSend,
+    note: 'live on the system bus when no reply is asked for, or nobody reads it',
+  },
   {
     programs: ['userdel'],
     decide: (call, _, accounts) => changesAccount(call, accounts),

@@ -85,6 +85,17 @@ export class UnitFiles {
     return [path, ...this.#dropIns(name)].map((each) => ({ path: each, text: this.#read(each) }));
   }
 
+  /** Units that links in directories of a unit's want or require. */
+  wanted(name: string): string[] {
+    const template = templateOf(name);
+    const names = template === undefined ? [name] : [template, name];
+    return unitDirectories.flatMap((directory) =>
+      names.flatMap((each) =>
+        ['wants', 'requires'].flatMap((kind) => namesInShadow(this.#root, `${directory}/${each}.${kind}`)),
+      ),
+    );
+  }
+
   #find(name: string, instance = name): UnitFile {
     for (const directory of unitDirectories) {
       if (!namesInShadow(this.#root, directory).includes(name)) continue;

@@ -8,6 +8,17 @@ import { isPattern, UnitFiles, unitName, type UnitFile, type UnitText } from './
 const exportedState = '/run/systemd/units';
 const exported = 'invocation:';
 
+/** systemd.unit(5): who names another unit in one of these is stopped when that one is, */
+const stoppedWith = ['Requires', 'Requisite', 'BindsTo', 'PartOf'];
+/** and what it names in one of these is started when it is. */
+const startedFor = ['Wants', 'Requires', 'BindsTo', 'Upholds'];
+
+/** By a unit's name, which others are stopped, or started, when that is done to it. */
+interface UnitLinks {
+  readonly stops: ReadonlyMap<string, readonly string[]>;
+  readonly starts: ReadonlyMap<string, readonly string[]>;
+}
+
 /** What the guest's systemd would say of a unit by now. */
 export interface UnitState {
   readonly file: UnitFile;
@@ -23,6 +34,8 @@ export interface UnitState {
 export class Units {
   readonly #files: UnitFiles;
   readonly #active: Set<string>;
+  readonly #stopped = new Set<string>();
+  #links: UnitLinks | undefined;
 
   /** @param root the guest's `/` on the host, with its `/run` */
   constructor(root: string) {
@@ -56,10 +69,55 @@ export class Units {
   became(active: boolean, given: readonly string[]): void {
     for (const each of given)
       for (const name of isPattern(each) ? this.matching(each) : [this.state(each).name]) {
-        if (active) this.#active.add(name);
-        else this.#active.delete(name);
+        if (active) this.#start(name);
+        else this.#stop(name);
       }
   }
+
+  /** Whether recorded actions have stopped a unit that had been active, and have not started it since. */
+  wasStopped(name: string): boolean {
+    return this.#stopped.has(name);
+  }
+
+  #start(name: string): void {
+    this.#active.add(name);
+    this.#stopped.delete(name);
+    // Others may start as well. What had not been active before is not known to.
+    if (this.#stopped.size === 0 || !this.#links) return;
+    for (const each of reached(name, this.#links.starts))
+      if (this.#stopped.delete(each)) this.#active.add(each);
+  }
+
+  #stop(name: string): void {
+    this.#links ??= this.#readLinks();
+    for (const each of reached(name, this.#links.stops))
+      if (this.#active.delete(each)) this.#stopped.add(each);
+  }
+
+  /** As the manager had read them when the first unit was stopped: of the units that were active then. */
+  #readLinks(): UnitLinks {
+    const links = { stops: new Map<string, string[]>(), starts: new Map<string, string[]>() };
+    for (const name of this.#active) {
+      const state = this.state(name);
+      for (const other of this.#named(state, stoppedWith))
+        links.stops.set(other, [...(links.stops.get(other) ?? []), name]);
+      links.starts.set(name, [...this.#named(state, startedFor), ...this.#files.wanted(name)]);
+    }
+    return links;
+  }
+
+  #named(state: UnitState, keys: readonly string[]): string[] {
+    const named = keys.flatMap((key) => this.settings(state, 'Unit', key)).join(' ');
+    return named.split(/\s+/).filter((word) => word !== '' && !word.includes('%'));
+  }
+}
+
+/** A unit, and all that links lead to from it. */
+function reached(name: string, links: ReadonlyMap<string, readonly string[]>): ReadonlySet<string> {
+  const found = new Set([name]);
+  // What is added while a set is walked is walked, too.
+  for (const each of found) for (const other of links.get(each) ?? []) found.add(other);
+  return found;
 }
 
 /** fnmatch(3) without brackets, in time that a hostile pattern cannot stretch: only the last `*` is ever tried again. */

@@ -7,6 +7,8 @@ export interface ProgramCall {
   /** Absolute, as given. */
   readonly path: string;
   readonly argv: readonly string[];
+  /** Whether nobody reads its standard output: that is `/dev/null`. */
+  readonly discards: boolean;
 }
 
 export type Verdict =

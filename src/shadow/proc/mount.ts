@@ -25,6 +25,11 @@ export interface ShadowProc extends AsyncDisposable {
    * @throws OuaError `SANDBOX_FAILED` when no procfs is there.
    */
   attach(pid: number, path?: string): void;
+  /**
+   * From now on the directories of these processes of the guest are not found, and no others are hidden. What else of
+   * `/proc` tells of them stays.
+   */
+  hide(pids: ReadonlySet<number>): void;
   /** Paths looked at so far and by whom, found or not. */
   reads(): readonly ProcRead[];
   /**
@@ -72,6 +77,7 @@ class MountedProc implements ShadowProc {
   readonly #buffer = Buffer.alloc(drainBytes);
   readonly #timer: NodeJS.Timeout;
   #mounted = true;
+  #hidden: ReadonlySet<number> = new Set();
 
   constructor(
     private readonly shim: Shim,
@@ -84,6 +90,14 @@ class MountedProc implements ShadowProc {
 
   attach(pid: number, path = 'proc'): void {
     attach(this.shim, this.handle, pid, path);
+  }
+
+  hide(pids: ReadonlySet<number>): void {
+    const set = (pid: number, hidden: boolean) =>
+      check(`hide process ${pid}`, this.shim.oua_proc_hide(this.handle, pid, Number(hidden)));
+    for (const pid of pids) if (!this.#hidden.has(pid)) set(pid, true);
+    for (const pid of this.#hidden) if (!pids.has(pid)) set(pid, false);
+    this.#hidden = pids;
   }
 
   reads(): readonly ProcRead[] {

@@ -1,5 +1,6 @@
 import { Accounts } from '../../../src/planner/live/accounts.js';
 import { liveRule } from '../../../src/planner/live/table.js';
+import { UnitProcesses } from '../../../src/planner/live/unit-processes.js';
 import { Units } from '../../../src/planner/live/units.js';
 import type { Verdict } from '../../../src/planner/live/verdict.js';
 import { guestTree, type GuestTree } from './guest-tree.js';
@@ -21,9 +22,9 @@ afterEach(() => tree[Symbol.dispose]());
 function decide(line: string): Verdict {
   const argv = line.split(' ');
   return liveRule('/usr/bin/systemctl')!.decide(
-    { name: 'systemctl', path: '/usr/bin/systemctl', argv },
+    { name: 'systemctl', path: '/usr/bin/systemctl', argv, discards: false },
     units,
-    new Accounts(tree.root, []),
+    new Accounts(tree.root, new UnitProcesses([], units)),
   );
 }
 const answered = (status: number, output = '') => ({ kind: 'answer', status, output });
@@ -34,7 +35,8 @@ test.each([
   'systemctl --quiet --system start nginx.service',
   'systemctl restart cron nginx',
   'systemctl stop cron.service',
-  'systemctl try-restart nginx.service',
+  'systemctl try-restart nginx.service cron',
+  'systemctl try-restart c*n.service',
   'systemctl reload cron',
   'systemctl stop postgresql@*.service',
   'systemctl reset-failed',
@@ -55,6 +57,14 @@ test.each([
     status,
     errors: expect.stringContaining(words) as string,
   });
+});
+
+test.each([
+  'systemctl try-restart nginx.service',
+  'systemctl try-reload-or-restart nginx postgresql@*',
+  'systemctl condrestart nginx',
+])('%s has nothing to do', (line) => {
+  expect(decide(line)).toEqual({ kind: 'answer', status: 0, output: '', errors: '' });
 });
 
 test.each([

@@ -1,21 +1,26 @@
 import { Accounts } from '../../../src/planner/live/accounts.js';
 import { liveRule, liveRules } from '../../../src/planner/live/table.js';
+import { UnitProcesses } from '../../../src/planner/live/unit-processes.js';
 import { Units } from '../../../src/planner/live/units.js';
 import { guestTree, type GuestTree } from './guest-tree.js';
 
 let tree: GuestTree;
 let units: Units;
+let processes: UnitProcesses;
 let accounts: Accounts;
 beforeEach(() => {
-  tree = guestTree('nginx.service');
+  tree = guestTree('nginx.service', 'postfix.service');
   units = new Units(tree.root);
-  accounts = new Accounts(tree.root, [{ uids: [103, 103, 103, 103] }]);
+  const [uids, cgroup] = [[103, 103, 103, 103], '/system.slice/postfix.service'] as const;
+  processes = new UnitProcesses([{ pid: 7, uids, cgroup }], units);
+  accounts = new Accounts(tree.root, processes);
 });
 afterEach(() => tree[Symbol.dispose]());
 
 const decide = (path: string, ...args: string[]) => {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  return liveRule(path)?.decide({ name, path, argv: [name, ...args] }, units, accounts).kind;
+  const call = { name, path, argv: [name, ...args], discards: false };
+  return liveRule(path)?.decide(call, units, accounts).kind;
 };
 
 test.each([
@@ -51,12 +56,26 @@ test.each([
 test('a new host key is made twice, and the one made offline stays there', () => {
   const argv = ['ssh-keygen', '-q', '-f', '/etc/ssh/ssh_host_rsa_key', '-N', '', '-t', 'rsa'];
   const rule = liveRule('/usr/bin/ssh-keygen')!;
-  expect(rule.decide({ name: 'ssh-keygen', path: '/usr/bin/ssh-keygen', argv }, units, accounts)).toEqual({
+  const call = { name: 'ssh-keygen', path: '/usr/bin/ssh-keygen', argv, discards: false };
+  expect(rule.decide(call, units, accounts)).toEqual({
     kind: 'both',
     actions: [argv],
     secrets: ['/etc/ssh/ssh_host_rsa_key', '/etc/ssh/ssh_host_rsa_key.pub'],
   });
   expect(decide('/usr/bin/ssh-keygen', '-l', '-f', '/etc/ssh/ssh_host_rsa_key.pub')).toBe('files');
+});
+
+test('a reply that nobody reads does not matter', () => {
+  const [name, path] = ['dbus-send', '/usr/bin/dbus-send'];
+  const kind = (...args: string[]) =>
+    liveRule(path)!.decide(
+      { name, path, argv: [name, '--print-reply', ...args], discards: true },
+      units,
+      accounts,
+    ).kind;
+  expect([kind('--system', '/', 'org.freedesktop.DBus.ReloadConfig'), kind('--session', '/', 'x.y')]).toEqual(
+    ['live', 'whole'],
+  );
 });
 
 test('an account whose processes an action may have ended is changed in the guest', () => {
@@ -74,6 +93,9 @@ test('an account whose processes an action may have ended is changed in the gues
   expect(kinds()).toEqual(['files', 'files', 'files', 'files', 'files']);
   accounts.acted();
   expect(kinds()).toEqual(['whole', 'files', 'files', 'whole', 'files']);
+  units.became(false, ['postfix']);
+  processes.acted();
+  expect(kinds()).toEqual(['files', 'files', 'files', 'files', 'files']);
 });
 
 test("an init script's actions are its unit's", () => {

@@ -56,6 +56,33 @@ test('what comes first in the load path wins, drop-ins add, an empty value takes
   expect(units.settings(units.state('a'), 'Service', 'ExecReload')).toEqual([]);
 });
 
+test('a stop goes on to what requires, is bound to or is part of a unit, and to what leans on that', () => {
+  using tree = guestTree(
+    'db.service',
+    'db@main.service',
+    'web.service',
+    'log.service',
+    'watch.service',
+    'free.service',
+  );
+  tree.write('/lib/systemd/system/db@.service', '[Unit]\nPartOf=db.service\n');
+  tree.write('/lib/systemd/system/web.service', '[Unit]\nRequires=net.target db@main.service\n');
+  tree.write('/lib/systemd/system/log.service', '[Unit]\nBindsTo=web.service\nPartOf=log.service\n');
+  tree.write('/lib/systemd/system/watch.service', '[Unit]\nRequires=x@%i.service\nWants=db.service\n');
+  tree.write('/lib/systemd/system/free.service', '[Unit]\nPartOf=db.service\nPartOf=\nAfter=db.service\n');
+  const units = new Units(tree.root);
+  units.became(false, ['db']);
+  expect(units.matching('*')).toEqual(['free.service', 'watch.service']);
+  expect(['db', 'log', 'free', 'none'].map((name) => units.wasStopped(`${name}.service`))).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+  units.became(true, ['web']);
+  expect(units.matching('*')).toEqual(['db@main.service', 'free.service', 'watch.service', 'web.service']);
+});
+
 test('a hostile pattern takes no time', () => {
   using tree = guestTree(`${'a'.repeat(200)}.service`);
   expect(new Units(tree.root).matching(`${'*a'.repeat(60_000)}b`)).toEqual([]);

@@ -71,6 +71,23 @@ describe('programs see', () => {
     expect(statSync(at('1/stat'))).toMatchObject({ size: 0, blksize: 1024, uid: 0 });
   });
 
+  test('no process that is hidden, and what they have open of it', async () => {
+    const shadow = await mount();
+    const open = openSync(at('1/comm'), 'r');
+    const before = readdirSync(directory);
+    shadow.hide(new Set([1]));
+    expect(readdirSync(directory)).toEqual(before.filter((name) => name !== '1'));
+    expect(existsSync(at('1'))).toBe(false);
+    expect(readFileSync(open, 'utf8')).toBe('systemd\n');
+    closeSync(open);
+    shadow.hide(new Set());
+    expect(readdirSync(directory)).toEqual(before);
+    expect(existsSync(at('1/comm'))).toBe(true);
+    expect(() => shadow.hide(new Set([4_000_000]))).toThrow(
+      expect.objectContaining({ code: 'ESRCH' }) as Error,
+    );
+  });
+
   test('parts of a file, as pread(2) asks for them', async () => {
     await mount();
     const text = readFileSync(at('1/status'));
