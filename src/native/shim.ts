@@ -22,6 +22,7 @@ export const nativeFiles = {
   library: fileURLToPath(new URL('libouassister.so', buildFolder)),
   stub: fileURLToPath(new URL('stub', buildFolder)),
   init: fileURLToPath(new URL('init', buildFolder)),
+  rehearse: fileURLToPath(new URL('rehearse', buildFolder)),
   agent: fileURLToPath(new URL('agent', buildFolder)),
 } as const;
 

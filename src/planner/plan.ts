@@ -18,7 +18,6 @@ import { openMemory } from '../memory/open.js';
 import type { Guest } from '../guest/guest.js';
 import type { ChangeOrder, ConffileChoice, PackageChange, ScriptPolicy } from '../plan/model.js';
 import { PlanWriter } from '../plan/writer.js';
-import { stubPath } from '../sandbox/sandbox.js';
 import { ChangeCollector } from '../shadow/fs/collector.js';
 import { openShadowFs } from '../shadow/fs/open.js';
 import { readInShadow } from '../shadow/fs/read.js';
@@ -210,7 +209,7 @@ async function attemptPlan(
   const processes = new GuestProcesses(guest);
   const live = policy === 'split' ? new LiveCalls(shadow.root, guest) : undefined;
   const recorder = new Recorder({
-    ...{ writer, log, marks, packages: runs, stub: stubPath, onEvent: emit, live, whole, audit },
+    ...{ writer, log, marks, packages: runs, onEvent: emit, live, whole, audit },
     inUse: live && new FilesInUse(guest),
     onGone: (pids) => {
       proc.hide(pids);

@@ -3,7 +3,7 @@ import type { SentSignal } from '../emulate/guest-signals.js';
 import { OuaError } from '../base/errors.js';
 import type { ScriptCall, TerminalStreams } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
-import { initPath } from '../sandbox/sandbox.js';
+import { initPath, stubPath } from '../sandbox/sandbox.js';
 import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
@@ -11,12 +11,17 @@ import { reachedByWrite, type LiveActions, type LiveCalls } from './live/live-ca
 import type { FilesInUse } from './files-in-use.js';
 import type { OutputMarks } from './output-marks.js';
 import type { PackageRun, ScriptExec } from './package-managers/package-manager.js';
+import { Rehearsals } from './rehearsals.js';
 import { RunningScripts, type FailedScript, type RunningScript } from './running-scripts.js';
+import { standIn, type StandIn } from './stand-in.js';
 import type { UpdateLog } from './update-log.js';
 import type { CalledScript, WholeScripts } from './whole-scripts.js';
 
 /** Far above any real script or its interpreter. */
 const maximumScriptSize = 64 << 20;
+
+/** Programs of ours in the sandbox, by themselves: they are no part of the update. */
+const ours: ReadonlySet<string> = new Set([initPath, stubPath]);
 
 /** latin1 keeps every byte of a name that is not UTF-8. */
 const text = (name: Buffer): string => name.toString('latin1');
@@ -29,8 +34,6 @@ export interface RecorderParts {
   /** Policy `split`. */
   readonly inUse?: FilesInUse | undefined;
   readonly packages: readonly PackageRun[];
-  /** Path, in the sandbox, of the program that runs instead of another and says what it is told: native-shim/stub.c. */
-  readonly stub: string;
   readonly onEvent: PlannerListener;
   /** Policy `split`: what becomes of programs that may touch the running system. Without it every script is deferred. */
   readonly live?: LiveCalls | undefined;
@@ -72,8 +75,13 @@ export class Recorder {
   /** The first script that failed when something had been left to the replay. */
   #suspect: FailedScript | undefined;
 
+  readonly #rehearsals: Rehearsals | undefined;
+
   constructor(parts: RecorderParts) {
     this.#parts = parts;
+    const { live, log, onGone } = parts;
+    this.#rehearsals =
+      live && new Rehearsals({ running: this.#running, live, discard: () => log.discard(), onGone });
   }
 
   /** Script calls recorded so far. */
@@ -93,19 +101,20 @@ export class Recorder {
 
   /** Handler for the tracer: called at execve(2) of scripts and of what may touch the running system, while the caller stands still. */
   async onExec(stop: ExecStop): Promise<ExecDecision> {
+    const running = this.#running.of(stop.pid);
+    if (running && this.#rehearsals?.includes(running)) return this.#rehearsals.onExec(stop, running);
     await this.#settle(stop);
     for (const run of this.#parts.packages) {
       const script = run.script(stop);
       if (script) return this.#onScript(script, stop, run);
     }
-    const running = this.#running.of(stop.pid);
     const verdict = this.#parts.live?.decide(stop);
     if (!verdict) return { action: 'continue' };
     switch (verdict.kind) {
       case 'files':
         return { action: 'continue', ...(verdict.argv && { argv: verdict.argv }) };
       case 'answer':
-        return this.#stub(verdict.status, verdict.output, verdict.errors);
+        return standIn(verdict.status, verdict.output, verdict.errors);
       case 'live': {
         await this.#collect(stop);
         const terminal = terminalOf(stop, verdict.passedOn);
@@ -135,10 +144,11 @@ export class Recorder {
     const { audit, writer } = this.#parts;
     const script = this.#scriptOf(event);
     this.#lookForEffects(event);
+    this.#rehearsals?.follow(event);
     this.#follow(event, script);
     audit?.onTrace(event, this.#command, script);
     if (event.type === 'exit') for (const each of this.#pending) each.ended ||= each.pid === event.pid;
-    if (event.type !== 'exec' || !event.call || text(event.call.absolutePath) === initPath) return;
+    if (event.type !== 'exec' || !event.call || ours.has(text(event.call.absolutePath))) return;
     const { pid, parent, redirected } = event;
     const { path, argv } = event.call;
     const number = writer.execution({ pid, parent, path, argv, command: this.#command, redirected });
@@ -150,6 +160,7 @@ export class Recorder {
     const { live } = this.#parts;
     if (!live) return;
     const running = this.#running.of(event.pid);
+    if (this.#rehearsals?.includes(running)) return;
     // Writes are known at once, but events come later: whose process it was is sure when its end is told.
     const reached =
       event.type === 'call'
@@ -189,6 +200,7 @@ export class Recorder {
     const { sender, signal, target } = sent;
     const { audit, live, log, writer } = this.#parts;
     const running = this.#running.of(sender);
+    if (this.#rehearsals?.includes(running)) return;
     if (live && running)
       this.#mustBeWhole(running, `signal ${signal} to ${target.comm} (process ${target.pid})`);
     audit?.onSignal(sent, this.#command);
@@ -252,7 +264,10 @@ export class Recorder {
     this.#scripts++;
     if (runs === 'replay') this.#left.add(run);
     this.#parts.onEvent({ type: 'script', step, call });
-    return runs === 'replay' ? this.#replayed(step, terminal) : { action: 'continue' };
+    if (runs === 'offline') return { action: 'continue' };
+    const end = this.#replayed(step, terminal);
+    // What it would read is the replay's.
+    return live && !call.input ? this.#rehearsals!.begin(stop, step, end) : end;
   }
 
   /** Actions whose program has done its offline part by now. */
@@ -297,14 +312,9 @@ export class Recorder {
   }
 
   /** What runs at the replay instead prints then: a mark keeps the place on the terminal. */
-  #replayed(step: number, terminal: TerminalStreams | undefined): ExecDecision {
+  #replayed(step: number, terminal: TerminalStreams | undefined): StandIn {
     const mark = terminal ? this.#parts.marks.mark(step) : '';
-    return terminal === 'errors' ? this.#stub(0, '', mark) : this.#stub(0, mark);
-  }
-
-  #stub(status = 0, output = '', errors = ''): ExecDecision {
-    const argv = ['stub', String(status), output, errors].map((word) => Buffer.from(word, 'latin1'));
-    return { action: 'redirect', path: this.#parts.stub, argv };
+    return terminal === 'errors' ? standIn(0, '', mark) : standIn(0, mark);
   }
 
   #mustBeWhole(script: CalledScript, reason: string): never {

@@ -2,7 +2,7 @@ import { throwIfAborted } from '../base/abort.js';
 import { OuaError } from '../base/errors.js';
 import type { GuestAnswers } from '../emulate/guest-calls.js';
 import type { Guest } from '../guest/guest.js';
-import { createSandbox, hiddenProcPath, type SandboxFile } from '../sandbox/sandbox.js';
+import { createSandbox, hiddenProcPath, stubPath, type SandboxFile } from '../sandbox/sandbox.js';
 import type { ChangeCollector } from '../shadow/fs/collector.js';
 import type { ShadowFs } from '../shadow/fs/open.js';
 import type { ShadowProc } from '../shadow/proc/mount.js';
@@ -142,5 +142,7 @@ async function runTraced(
 function askedExecs({ packages, live }: Surroundings): { execPaths?: readonly string[] } {
   const asks = packages.map((run) => run.asks);
   const paths = asks.filter((each) => typeof each !== 'string').flat();
-  return asks.includes('every program') ? {} : { execPaths: live ? [...paths, ...livePaths] : paths };
+  return asks.includes('every program')
+    ? {}
+    : { execPaths: live ? [...paths, ...livePaths, stubPath] : paths };
 }

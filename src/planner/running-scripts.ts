@@ -45,6 +45,11 @@ export class RunningScripts {
     return this.#byProcess.get(pid);
   }
 
+  /** All that work for one. */
+  processesOf({ step }: RunningScript): number[] {
+    return [...this.#byProcess].flatMap(([pid, script]) => (script.step === step ? [pid] : []));
+  }
+
   #end(pid: number, exitStatus: number): void {
     const call = this.#calls.get(pid);
     if (call && exitStatus !== 0) this.#failed = { ...call, pid, exitStatus };

@@ -82,6 +82,19 @@ export class UpdateLog {
     return changes;
   }
 
+  /**
+   * What has changed in files since the last time does not become a step: the guest does it by itself. What it makes of
+   * databases is what later changes of those begin with. Nothing may write meanwhile.
+   */
+  async discard(): Promise<void> {
+    const { writer, shadow, changes: collector } = this.#parts;
+    shadow.checkSpace();
+    const store = async ({ id, path, size, read }: Content) => {
+      if (databaseFormat(path)) await writer.putContent(id, read(), size);
+    };
+    await this.#bases.follow(await collector.collect(store), store);
+  }
+
   /** Adds a step that is no file set; returns its number. */
   append(step: Step): number {
     this.#steps++;

@@ -67,8 +67,10 @@ export interface Sandbox extends AsyncDisposable {
 
 /** Where files of ours are in the sandbox. */
 export const ownFolder = '/dev/.ouassister';
-/** Where our init is in the sandbox; the stub is where the tracer redirects to. */
+/** Where our init is in the sandbox. */
 export const initPath = `${ownFolder}/init`;
+/** What runs a program before it becomes another, native-shim/rehearse.c; what the tracer redirects to. */
+export const rehearsePath = `${ownFolder}/rehearse`;
 export const hiddenProcPath = '/proc/.ouassister/real';
 /** What the shadow proc has for `/sys`, below where it is mounted. */
 const hiddenSys = '.ouassister/sys';
@@ -92,6 +94,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const logSocket = join(folder, 'log.socket');
   const files = [
     { host: nativeFiles.init, at: initPath },
+    { host: nativeFiles.rehearse, at: rehearsePath },
     { host: logSocket, at: '/dev/log' },
     ...resolverFile(folder),
     ...(options.files ?? []),

@@ -127,3 +127,42 @@ test('what they and live actions will print has its place in a copy of their ter
   }
   expect(bench.leftovers()).toEqual([]);
 });
+
+test('what they do is there for the package manager to go on with, and is not in the plan', async () => {
+  const output = bench.file('rehearsed.ouplan');
+  const rehearsed = {
+    does: [
+      'systemctl daemon-reload',
+      'useradd --system oua-made',
+      'mkdir /var/lib/oua-made; echo word > /var/lib/oua-made/file',
+      // Neither of them is to be heard, or waited for, or to write into later steps.
+      'echo heard',
+      '(while sleep 0.1; do date > /var/lib/oua-later; done) &',
+      packages['mounting']!.does,
+      'exit 7',
+    ].join('\n'),
+  };
+  const commands = [
+    ...making({ rehearsed, after: { does: 'chown oua-made /var/lib/oua-made; rm -f /var/lib/oua-later' } }),
+    'script -qec "dpkg -i rehearsed.deb" /var/log/typescript',
+    'dpkg -i after.deb',
+    'cat /var/lib/oua-made/file > /var/lib/oua-seen',
+    'sleep 0.5; test ! -e /var/lib/oua-later',
+  ].join('\n');
+  const run = await bench.run(
+    ...['plan', '--disk', guest.disk, '--memory', guest.memory, '-o', output, '--', 'sh', '-ec', commands],
+  );
+  expect(run).toMatchObject({ status: 0 });
+  using plan = PlanReader.open(output);
+  const steps = [...plan.steps()];
+  const changes = steps.flatMap((step) => (step.kind === 'files' ? step.changes : []));
+  const changed = changes.map(({ path }) => String(path));
+  expect(changed).toEqual(expect.arrayContaining(['/var/lib/oua-seen', '/var/lib/oua-made']));
+  expect(changed).not.toEqual(expect.arrayContaining(['/etc/passwd']));
+  expect(changed.filter((path) => /oua-made\/|oua-later/.test(path))).toEqual([]);
+  expect(steps.filter(({ kind }) => kind === 'action')).toEqual([]);
+  const typescript = changes.findLast(({ path }) => String(path) === '/var/log/typescript');
+  if (typescript?.action !== 'put') throw new Error('the typescript is not in the plan');
+  expect(plan.content(typescript.state.content!).toString()).not.toContain('heard');
+  expect(bench.leftovers()).toEqual([]);
+});

@@ -1,0 +1,100 @@
+import { OuaError } from '../base/errors.js';
+import { rehearsePath, stubPath } from '../sandbox/sandbox.js';
+import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
+import type { LiveCalls } from './live/live-calls.js';
+import type { RunningScript, RunningScripts } from './running-scripts.js';
+import { standIn, type StandIn } from './stand-in.js';
+
+export interface RehearsalsParts {
+  readonly running: RunningScripts;
+  readonly live: LiveCalls;
+  /** Takes what has changed in files for what the guest does by itself. */
+  readonly discard: () => Promise<void>;
+  /** These processes of the guest are not there any more. */
+  readonly onGone: (pids: ReadonlySet<number>) => void;
+}
+
+/**
+ * Scripts that the replay runs whole run offline as well, so that the package manager goes on with what they do: with the
+ * directories that they have emptied, the users that they have made. Nothing of that gets into the plan. The script's caller
+ * waits for native-shim/rehearse.c, which runs the script and then becomes its stand-in.
+ */
+export class Rehearsals {
+  readonly #parts: RehearsalsParts;
+  /** Steps of calls that are, or were, rehearsed. */
+  readonly #steps = new Set<number>();
+  /** The one that runs, by its process. */
+  #current: { readonly pid: number; readonly step: number } | undefined;
+
+  constructor(parts: RehearsalsParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether what a script's processes do is none of the plan's. */
+  includes(script: RunningScript | undefined): boolean {
+    return script !== undefined && this.#steps.has(script.step);
+  }
+
+  /** The script runs, unheard, and then what stands in for it. The files must be collected. */
+  begin({ pid, path, root, argv }: ExecStop, step: number, end: StandIn): ExecDecision {
+    // Without a path it cannot be run again, and in another root the programs of ours are not there.
+    if (path.length === 0 || root.length > 1 || argv.length === 0) return end;
+    this.#steps.add(step);
+    this.#current = { pid, step };
+    const words = ['rehearse', String(argv.length)].map((word) => Buffer.from(word));
+    return {
+      action: 'redirect',
+      path: rehearsePath,
+      argv: [...words, path, ...argv, Buffer.from(end.path), ...end.argv],
+    };
+  }
+
+  /** A process of a rehearsal executes a program: what that would do to the running system is done at the replay. */
+  async onExec(stop: ExecStop, script: RunningScript): Promise<ExecDecision> {
+    if (stop.pid === this.#current?.pid && stop.absolutePath.toString('latin1') === stubPath) {
+      await this.#end(stop, script);
+      return { action: 'continue' };
+    }
+    const verdict = this.#parts.live.decide(stop);
+    switch (verdict?.kind) {
+      case 'answer':
+        return standIn(verdict.status, verdict.output, verdict.errors);
+      case 'files':
+      case 'both':
+        return { action: 'continue', ...(verdict.argv && { argv: verdict.argv }) };
+      case 'live':
+        this.#parts.onGone(verdict.actions.gone);
+        return standIn();
+      case 'whole':
+        return standIn();
+      case undefined:
+        return { action: 'continue' };
+    }
+  }
+
+  /** @throws OuaError `UPDATE_FAILED` when a rehearsal is cut short: what it has changed could not be told from the rest. */
+  follow(event: TraceEvent): void {
+    if (event.type !== 'exit' || event.pid !== this.#current?.pid) return;
+    throw new OuaError(
+      'UPDATE_FAILED',
+      'a script that has to run in the guest was ended from outside while it ran offline',
+      'plan with --policy defer',
+    );
+  }
+
+  async #end(stop: ExecStop, script: RunningScript): Promise<void> {
+    this.#current = undefined;
+    for (const pid of this.#parts.running.processesOf(script)) if (pid !== stop.pid) kill(pid);
+    await stop.quiesce();
+    await this.#parts.discard();
+  }
+}
+
+/** A process under the tracer, which is the only one to reap it: the number cannot be another's. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
+}
