@@ -20,17 +20,21 @@ A program is asked about when it is executed. One of these becomes of it:
 
 - **files**: it runs, perhaps with other arguments (\`--root=/\`), and is done with.
 - **answered**: it asks about the running system. Its caller gets the answer, and it does not run. What is active is what the
-  guest's systemd had noted in \`/run/systemd/units\` at the suspend, changed by the actions recorded since.
+  guest's systemd had noted in \`/run/systemd/units\` at the suspend, changed by the actions recorded since. Stops and starts go
+  on to the units that lean on one another, and the processes of a service that is stopped are not found any more:
+  neither in \`/proc\` nor by kill(2), nor does anybody listen at their sockets.
 - **live**: it does not run, and is recorded.
 - **both**: it runs for what it does to files, and is recorded for the rest. The action comes after what it did to files.
 - **whole**: what it does or asks cannot be told apart. Then the script that runs it is replayed whole: planning begins again
-  from the guest's own state, the script is replaced by a stub that exits 0, and runs in the guest, in its place. The plan says
-  why. Outside of scripts such a program just runs, and the plan has a note.
+  from the guest's own state, and the script runs in the guest, in its place. The plan says why. It runs offline as well, as a
+  rehearsal: what it does to files is there for the package manager to go on with, and is not in the plan; what it would do to
+  the running system is not recorded; nobody hears what it says, and its caller is told that it succeeded. Outside of scripts such a program just runs, and the plan has a note.
 
 Other things make a script whole, whichever program does them:
 
 - a signal to one of the guest's processes;
-- a connection to one of the guest's sockets (but to those of the journal, nscd and the like, which programs try and do without);
+- a connection to one of the guest's sockets (but to those of the journal, nscd and the like, which programs try and do without,
+  and to those of services that an action has stopped);
 - a write to one of the kernel's files, in \`/proc\` or \`/sys\`, but for a process's own (\`/proc/self/comm\`);
 - the removal of a file to which one of the guest's processes writes: what that process still makes beside it, until it is stopped, has to go, too;
 - a system call that acts on the running system: mount(2) and its kin, modules, swap, quotas, the clock, the host's name, reboot,
@@ -58,9 +62,10 @@ plan; the guest makes its own.
 ## Limits
 
 - Success is a guess. A script that looks at what an action did (\`systemctl start x || …\`) takes the branch of success.
-- Units that start because another one does are not followed: only what an action names is taken for active.
-- What comes after a script that is replayed whole is planned on files that the script has not changed yet. dpkg may say there that
-  a directory is not empty, and its log will, when the script will have emptied it.
+- Units that start because another one does are followed when they were active at the suspend, and not otherwise. A stop is
+  taken to end a service's processes when its \`KillMode\` says so; those that it may leave are taken to be there.
+- A rehearsal is given a minute, and does not see what the running system would have told the script: what comes after it is
+  planned on what the script has done to files there. A scriptlet of RPM's that reads its standard input is not rehearsed.
 - A program of kind _both_ prints when it runs offline; what its action prints as well is in the report of the replay alone.
 - Between the end of a program of kind _both_ and its action may be a few more file changes: up to the next call that is asked about.
 - What such a call would have returned is not known: it fails, for lack of rights, and planning begins again. Outside of scripts
