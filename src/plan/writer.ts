@@ -1,8 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { promisify } from 'node:util';
-import { deflate } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { errnoOf, OuaError } from '../base/errors.js';
 import { auditRow, type AuditEvent } from './audit-event.js';
@@ -24,10 +22,8 @@ import type {
   ScriptCall,
   Step,
 } from './model.js';
-import { applicationId, chunkSize, formatVersion, tables } from './schema.js';
-
-/** Where a content comes from: all of it, or pieces of any size. */
-export type ContentSource = Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+import { pack, type ContentSource, type Packed } from './packing.js';
+import { applicationId, formatVersion, tables } from './schema.js';
 
 /** A transaction this big is committed; the next write opens another. */
 const batchOperations = 20_000;
@@ -46,11 +42,6 @@ const stepReferences = [
 
 /** Stands for the exit status of a command until it ends; no process can have it. */
 const notEnded = -1;
-
-/** Compressed pieces are kept only when they save at least this share. */
-const worthwhile = 0.95;
-
-const compress = promisify<Uint8Array, { level: number }, Buffer>(deflate);
 
 /**
  * Writes a plan beside its final name and renames it when it is complete. A plan that is not finished
@@ -134,7 +125,7 @@ export class PlanWriter implements AsyncDisposable {
       });
   }
 
-  /** Whether a content is stored already. */
+  /** Whether a content is stored, or is being stored. */
   hasContent(id: ContentId): boolean {
     return this.#contents.has(id);
   }
@@ -146,25 +137,22 @@ export class PlanWriter implements AsyncDisposable {
    * @throws OuaError `TRACE_FAILED` when the bytes are not those that `id` and `size` name: the file changed while it was read.
    */
   async putContent(id: ContentId, source: ContentSource, size: number): Promise<void> {
-    if (this.#contents.has(id)) return;
-    const content = this.#contents.size + 1;
-    this.#contents.set(id, content);
-    this.#insert('content', { id: content, sha256: Buffer.from(id, 'hex'), size });
+    if (this.hasContent(id)) return;
+    const insert = this.#content(id, size);
     const hash = createHash('sha256');
     let total = 0;
-    let position = 0;
-    let compressible = true;
-    for await (const chunk of chunks(source)) {
-      hash.update(chunk);
-      total += chunk.length;
-      const packed: Uint8Array = compressible ? await compress(chunk, { level: 3 }) : chunk;
-      compressible = packed.length <= chunk.length * worthwhile;
-      const bytes = compressible ? packed : chunk;
-      const encoding = compressible ? 'zlib' : 'plain';
-      this.#insert('content_chunk', { content, position: position++, encoding, bytes }, bytes.length);
+    for await (const piece of pack(source)) {
+      hash.update(piece.plain);
+      total += piece.plain.length;
+      insert(piece);
     }
     if (total !== size || hash.digest('hex') !== id)
       throw new OuaError('TRACE_FAILED', `content ${id} changed while it was read`, 'plan again');
+  }
+
+  /** Stores a content that was packed before, and was checked then. */
+  putPacked(id: ContentId, pieces: readonly Packed[], size: number): void {
+    if (!this.hasContent(id)) pieces.forEach(this.#content(id, size));
   }
 
   /** Appends a step of the log and returns its number. The contents that it names must be stored. */
@@ -407,6 +395,16 @@ export class PlanWriter implements AsyncDisposable {
     this.#insertList('action_environment', 'step', step, action.environment);
   }
 
+  /** Begins a content; takes its pieces. */
+  #content(id: ContentId, size: number): (piece: Packed) => void {
+    const content = this.#contents.size + 1;
+    this.#contents.set(id, content);
+    this.#insert('content', { id: content, sha256: Buffer.from(id, 'hex'), size });
+    let position = 0;
+    return ({ encoding, bytes }) =>
+      this.#insert('content_chunk', { content, position: position++, encoding, bytes }, bytes.length);
+  }
+
   #contentNumber(id: ContentId): number {
     const number = this.#contents.get(id);
     if (number === undefined) throw new Error(`content ${id} is used before it is stored`);
@@ -449,21 +447,6 @@ export class PlanWriter implements AsyncDisposable {
       );
     }
   }
-}
-
-/** Cuts a source into pieces of exactly `chunkSize` bytes, the last one excepted. */
-async function* chunks(source: ContentSource): AsyncGenerator<Uint8Array> {
-  const pieces = source instanceof Uint8Array ? [source] : source;
-  let pending = Buffer.alloc(0);
-  for await (const piece of pieces) {
-    let rest =
-      pending.length > 0
-        ? Buffer.concat([pending, piece])
-        : Buffer.from(piece.buffer, piece.byteOffset, piece.length);
-    for (; rest.length >= chunkSize; rest = rest.subarray(chunkSize)) yield rest.subarray(0, chunkSize);
-    pending = Buffer.from(rest);
-  }
-  if (pending.length > 0) yield pending;
 }
 
 function createEmpty(partial: string, path: string): void {

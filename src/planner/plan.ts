@@ -225,7 +225,7 @@ async function attemptPlan(
     managers.flatMap((manager) => Object.entries(manager.conffileEnvironment?.(conffiles) ?? {})),
   );
   const around = {
-    ...{ guest, answers, shadow, proc, changes, recorder, packages: runs },
+    ...{ guest, answers, shadow, proc, changes, log, recorder, packages: runs },
     ...{ onLine, marks, ...asks, environment, timeout, signal },
   };
 

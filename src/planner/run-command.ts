@@ -14,6 +14,7 @@ import { OutputTail } from './output-tail.js';
 import type { PackageRun } from './package-managers/package-manager.js';
 import type { Recorder } from './recorder.js';
 import type { FailedScript } from './running-scripts.js';
+import type { UpdateLog } from './update-log.js';
 
 /** The surroundings that every command of an update shares. */
 export interface Surroundings {
@@ -23,6 +24,7 @@ export interface Surroundings {
   readonly shadow: ShadowFs;
   readonly proc: ShadowProc;
   readonly changes: ChangeCollector;
+  readonly log: UpdateLog;
   readonly recorder: Recorder;
   readonly packages: readonly PackageRun[];
   readonly onLine: (line: string) => void;
@@ -82,7 +84,7 @@ async function runTraced(
   output: OutputTail,
   signal: AbortSignal,
 ): Promise<CommandEnd> {
-  const { guest, answers, shadow, proc, changes, recorder } = around;
+  const { guest, answers, shadow, proc, changes, log, recorder } = around;
   const started = performance.now();
   const failedBefore = recorder.failed;
   const begun = new Map<number, number>();
@@ -131,7 +133,7 @@ async function runTraced(
   await changes.baseline();
   await run.arm(pid);
   await sandbox.start();
-  const { exitStatus, leftovers } = await run.result;
+  const { exitStatus, leftovers } = await log.during(run.result);
   const seconds = (performance.now() - started) / 1000;
   await recorder.endCommand(exitStatus, seconds);
   const failed = recorder.failed === failedBefore ? undefined : recorder.failed;

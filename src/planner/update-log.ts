@@ -6,6 +6,7 @@ import type { ChangeCollector, Content } from '../shadow/fs/collector.js';
 import type { ShadowFs } from '../shadow/fs/open.js';
 import { databaseFormat } from './databases.js';
 import type { PlannerListener } from './events.js';
+import { EarlyContents } from './early-contents.js';
 import { MergeBases } from './merge-bases.js';
 import type { MarkedContent, OutputMarks } from './output-marks.js';
 import { inPhases } from './phases.js';
@@ -33,6 +34,7 @@ export class UpdateLog {
   readonly #touched = new Set<string>();
   readonly #kept = new Set<string>();
   readonly #bases: MergeBases;
+  readonly #early: EarlyContents;
   /** All steps, when they are to be brought into another order. */
   readonly #log: Step[] = [];
   #steps = 0;
@@ -40,6 +42,7 @@ export class UpdateLog {
   constructor(parts: UpdateLogParts) {
     this.#parts = parts;
     this.#bases = new MergeBases(parts.changes);
+    this.#early = new EarlyContents(parts.changes, parts.marks);
   }
 
   get steps(): number {
@@ -57,13 +60,19 @@ export class UpdateLog {
   }
 
   /** What has changed in files since the last time becomes a step, and is returned. Nothing may write meanwhile. */
-  async collect(): Promise<readonly FileChange[]> {
+  collect(): Promise<readonly FileChange[]> {
+    return this.#early.without(() => this.#collect());
+  }
+
+  async #collect(): Promise<readonly FileChange[]> {
     const { writer, shadow, changes: collector, marks } = this.#parts;
     shadow.checkSpace();
     const wanted = ({ path }: { readonly path: Buffer }) => !this.#kept.has(path.toString('latin1'));
     const marked = new Map<ContentId, MarkedContent>();
     const store = async (content: Content) => {
-      if (!wanted(content)) return;
+      if (!wanted(content) || writer.hasContent(content.id)) return;
+      const early = this.#early.take(content.id);
+      if (early) return writer.putPacked(content.id, early.pieces, early.size);
       const found = marks.cut(content);
       if (found) marked.set(content.id, found);
       const { id, size, read } = found ?? content;
@@ -86,7 +95,16 @@ export class UpdateLog {
    * What has changed in files since the last time does not become a step: the guest does it by itself. What it makes of
    * databases is what later changes of those begin with. Nothing may write meanwhile.
    */
-  async discard(): Promise<void> {
+  discard(): Promise<void> {
+    return this.#early.without(() => this.#discard());
+  }
+
+  /** Gets contents ready while the work goes on. */
+  during<T>(work: Promise<T>): Promise<T> {
+    return this.#early.during(work);
+  }
+
+  async #discard(): Promise<void> {
     const { writer, shadow, changes: collector } = this.#parts;
     shadow.checkSpace();
     const store = async ({ id, path, size, read }: Content) => {

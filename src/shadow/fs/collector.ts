@@ -5,6 +5,7 @@ import type { ContentId, FileChange, Precondition } from '../../plan/model.js';
 import { HostTree, readPieces } from './host-tree.js';
 import { precondition } from './inode.js';
 import { LayerChangeFinder } from './layer-changes.js';
+import type { EarlyContent } from './read-ahead.js';
 import { fromGuestPath, type Layer } from './layer.js';
 import type { ShadowFs } from './open.js';
 
@@ -24,6 +25,8 @@ export type ContentSink = (content: Content) => Promise<void>;
 
 /** Time stamps of files come from the kernel's tick, at most 10 ms wide. */
 const tick = 20_000_000n;
+/** Nanoseconds after which a file that has not changed again is read ahead. */
+const settling = 150_000_000n;
 /** Nanoseconds by which the wall clock may drift from the steady one before it counts as set. */
 const clockJump = 5_000_000n;
 
@@ -38,6 +41,7 @@ export class ChangeCollector {
   readonly #finders: ReadonlyMap<Layer, LayerChangeFinder>;
   readonly #stamp: string;
   #since = 0n;
+  #aheadSince = 0n;
   #clock = clockOffset();
 
   constructor(shadow: Pick<ShadowFs, 'layers'>) {
@@ -64,6 +68,20 @@ export class ChangeCollector {
     return this.#collect(sink);
   }
 
+  /**
+   * Reads files that changed a moment ago and seem to be finished, so that the next collection need not. Programs may run in
+   * the shadow meanwhile, and a collection between two files.
+   *
+   * @param age nanoseconds since a file's last change, more than a tick of the clock
+   */
+  *readAhead(age = settling): Generator<EarlyContent> {
+    const settled = this.#now() - age;
+    this.#sync();
+    const since = this.#aheadSince;
+    this.#aheadSince = settled - tick;
+    for (const finder of this.#finders.values()) yield* finder.readAhead(since, settled);
+  }
+
   /** What the guest has at `path`, which must be on one of the layers, before any change. */
   lowerState(path: Buffer): Precondition {
     const place = fromGuestPath(this.#layers, path);
@@ -82,13 +100,14 @@ export class ChangeCollector {
   }
 
   async #collect(sink: ContentSink | undefined): Promise<FileChange[]> {
-    // Clean pages are write-protected: the next store through a shared mapping makes a new time stamp.
-    check('syncfs', loadShim().oua_sync_file_system(this.#layers[0]!.upper));
+    this.#sync();
     const now = this.#now();
     const clock = clockOffset();
     const jump = clock - this.#clock;
     // A clock that was set back would hide changes: look at everything then.
-    const since = jump > clockJump || jump < -clockJump ? 0n : this.#since;
+    const jumped = jump > clockJump || jump < -clockJump;
+    if (jumped) for (const finder of this.#finders.values()) finder.forgetAhead();
+    const since = jumped ? 0n : this.#since;
     const all = [];
     for (const finder of this.#finders.values())
       all.push(
@@ -101,13 +120,18 @@ export class ChangeCollector {
             }),
         ),
       );
-    this.#since = now - tick;
+    this.#since = this.#aheadSince = now - tick;
     this.#clock = clock;
     return [
       ...all.flatMap(({ clear }) => clear),
       ...all.flatMap(({ put }) => put),
       ...all.flatMap(({ remove }) => remove),
     ];
+  }
+
+  /** Clean pages are write-protected: the next store through a shared mapping makes a new time stamp. */
+  #sync(): void {
+    check('syncfs', loadShim().oua_sync_file_system(this.#layers[0]!.upper));
   }
 
   /** The time that the upper layers' file system gives to a change, in nanoseconds. */

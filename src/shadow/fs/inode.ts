@@ -27,10 +27,20 @@ const types: readonly (readonly [(stat: BigIntStats) => boolean, FileType])[] = 
 /** What kind of file an inode is: stat(2), `S_IFMT`. */
 export const fileType = (stat: BigIntStats): FileType => types.find(([is]) => is(stat))![1];
 
-/** Reads everything about the inode at `path` but its bytes. */
-export function readInode(tree: HostTree, path: LayerPath, stat: BigIntStats, limit: number): Inode {
+/**
+ * Reads everything about the inode at `path` but its bytes.
+ *
+ * @param hash of a regular file, when it is known
+ */
+export function readInode(
+  tree: HostTree,
+  path: LayerPath,
+  stat: BigIntStats,
+  limit: number,
+  hash?: ContentId,
+): Inode {
   const type = fileType(stat);
-  let content: ContentId | undefined;
+  let content = hash;
   return {
     stat,
     type,

@@ -4,6 +4,7 @@ import { HostTree } from './host-tree.js';
 import { fileState, readInode, sameInode, type Inode } from './inode.js';
 import { KnownTree } from './known-tree.js';
 import { parentOf, toGuestPath, type Layer, type LayerPath } from './layer.js';
+import { largestAhead, ReadAhead, type EarlyContent } from './read-ahead.js';
 import { scanChanged, type ScanEntry } from './scan.js';
 
 /** Changes of one layer, in the three groups in which they are applied. */
@@ -27,6 +28,7 @@ export type FileSink = (inode: Inode, hostPath: Buffer, path: Buffer) => Promise
  */
 export class LayerChangeFinder {
   readonly known: KnownTree;
+  readonly #early: ReadAhead;
   readonly #layer: Layer;
   readonly #start: bigint;
   readonly #upper: HostTree;
@@ -46,6 +48,29 @@ export class LayerChangeFinder {
     this.#upper = new HostTree(layer.upper);
     this.#merged = new HostTree(layer.merged);
     this.known = new KnownTree(layer);
+    this.#early = new ReadAhead(layer);
+  }
+
+  /**
+   * Reads what has changed, and what was there before, ahead of the next collection. Programs may run in the layer.
+   *
+   * @param since nanoseconds: as for `collect`
+   * @param settled nanoseconds: files with a newer `st_ctime` are left alone. More than a tick of the clock
+   *   ago, and the upper layer's file system was synced since
+   */
+  *readAhead(since: bigint, settled: bigint): Generator<EarlyContent> {
+    for (const { path, ...content } of this.#early.files(since, settled)) {
+      const guestPath = toGuestPath(this.#layer, path);
+      if (!guestPath) continue;
+      yield { ...content, path: guestPath };
+      const before = this.known.lower(path);
+      if (before?.type === 'file' && before.stat.size <= largestAhead) before.content();
+    }
+  }
+
+  /** What was read ahead does not count any more. */
+  forgetAhead(): void {
+    this.#early.clear();
   }
 
   /**
@@ -138,7 +163,7 @@ export class LayerChangeFinder {
     // The loop also visits what is added to the set meanwhile.
     for (const path of candidates) {
       const stat = this.#merged.lstat(path);
-      const now = stat && readInode(this.#merged, path, stat, this.#layer.limit);
+      const now = stat && readInode(this.#merged, path, stat, this.#layer.limit, this.#early.idOf(stat));
       found.push([path, now]);
       const before = this.known.get(path);
       if (before && !isDirectory(before)) for (const twin of before.names) candidates.add(twin);

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { errnoOf } from '../../../src/base/errors.js';
 import { openDisk } from '../../../src/disk/open.js';
@@ -7,6 +8,7 @@ import type { FileChange } from '../../../src/plan/model.js';
 import { ChangeCollector, type Content } from '../../../src/shadow/fs/collector.js';
 import { openShadowFs, type ShadowFs } from '../../../src/shadow/fs/open.js';
 import { leftovers, makeFileSystem, run, sparseFile, temporaryDirectory } from '../../disk/images.js';
+import { contentId } from '../../plan/sample.js';
 import { mknod, S_IFCHR, S_IFIFO, setXattr } from './libc.js';
 import { replay, snapshot } from './replay.js';
 
@@ -95,7 +97,11 @@ async function applyingGivesWhatIsSeen(folder: string, open: () => Promise<Shado
   await fc.assert(
     fc.asyncProperty(
       fc.array(
-        fc.oneof({ weight: 6, arbitrary: operations }, { weight: 1, arbitrary: fc.constant(undefined) }),
+        fc.oneof(
+          { weight: 12, arbitrary: operations },
+          { weight: 2, arbitrary: fc.constant('collect' as const) },
+          { weight: 1, arbitrary: fc.constant('read ahead' as const) },
+        ),
         { minLength: 1, maxLength: 40 },
       ),
       async (steps) => {
@@ -111,9 +117,12 @@ async function applyingGivesWhatIsSeen(folder: string, open: () => Promise<Shado
             contents.set(content.id, Buffer.concat([...content.read()].map((piece) => Buffer.from(piece))));
             return Promise.resolve();
           });
-        for (const step of [...steps, undefined]) {
-          if (!step) replay(copy, await collect(), contents);
-          else attempt(step, shadow.root);
+        for (const step of [...steps, 'collect'] as const) {
+          if (step === 'collect') replay(copy, await collect(), contents);
+          else if (step === 'read ahead') {
+            await sleep(30);
+            for (const { id, bytes } of collector.readAhead(25_000_000n)) expect(contentId(bytes)).toBe(id);
+          } else attempt(step, shadow.root);
         }
         expect(snapshot(copy, start)).toEqual(snapshot(shadow.root, start));
         expect(await collect()).toEqual([]);

@@ -1,0 +1,100 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openDisk } from '../../../src/disk/open.js';
+import type { FileChange } from '../../../src/plan/model.js';
+import { ChangeCollector } from '../../../src/shadow/fs/collector.js';
+import { openShadowFs } from '../../../src/shadow/fs/open.js';
+import { makeFileSystem, run, sparseFile, temporaryDirectory } from '../../disk/images.js';
+import { contentId } from '../../plan/sample.js';
+import { mapShared } from './libc.js';
+
+/** Nanoseconds, and milliseconds that are more. */
+const age = 25_000_000n;
+const later = 60;
+
+interface Bench {
+  readonly at: (path: string) => string;
+  /** What is read ahead, after a while: path and text. */
+  readonly ahead: () => Promise<string[]>;
+  /** What is collected: path and hash of the content. */
+  readonly collect: () => Promise<string[]>;
+}
+
+async function onGuest(use: (bench: Bench) => Promise<void>): Promise<void> {
+  using folder = temporaryDirectory();
+  const tree = join(folder.path, 'tree');
+  const image = join(folder.path, 'disk.raw');
+  fs.mkdirSync(tree);
+  for (const name of ['a', 'b']) fs.writeFileSync(join(tree, name), 'guest');
+  run('find', tree, '-exec', 'touch', '-h', '-d', '@1000000000', '{}', '+');
+  sparseFile(image, 32 << 20);
+  makeFileSystem(image, { tree });
+  await using disk = await openDisk(image, { scratch: folder.path });
+  await using shadow = await openShadowFs({ disk, scratch: folder.path, limit: 64 << 20 });
+  const collector = new ChangeCollector(shadow);
+  await collector.baseline();
+  await use({
+    at: (path) => join(shadow.root, path),
+    ahead: async () => {
+      await sleep(later);
+      return [...collector.readAhead(age)].map(({ path, bytes }) => `${path.toString()} ${bytes.toString()}`);
+    },
+    collect: async () => (await collector.collect(() => Promise.resolve())).map(tell),
+  });
+}
+
+const tell = (change: FileChange) =>
+  `${change.path.toString()} ${change.action === 'put' ? change.state.content : change.action}`;
+const has = (path: string, text: string) => `${path} ${contentId(Buffer.from(text))}`;
+
+test('a file is read once it has not changed for a while, and again when it has changed since', async () => {
+  await onGuest(async ({ at, ahead, collect }) => {
+    expect(await ahead()).toEqual([]);
+    fs.writeFileSync(at('a'), 'first');
+    fs.writeFileSync(at('new'), 'other');
+    expect((await ahead()).sort()).toEqual(['/a first', '/new other']);
+    expect(await ahead()).toEqual([]);
+    // Of the same size, with the old time put back.
+    const { atime, mtime } = fs.statSync(at('a'));
+    fs.writeFileSync(at('a'), 'third');
+    fs.utimesSync(at('a'), atime, mtime);
+    expect(await collect()).toEqual([has('/a', 'third'), has('/new', 'other')]);
+  });
+});
+
+test('what is collected needs no reading ahead any more', async () => {
+  await onGuest(async ({ at, ahead, collect }) => {
+    fs.writeFileSync(at('a'), 'first');
+    expect(await collect()).toEqual([has('/a', 'first')]);
+    await ahead();
+    fs.writeFileSync(at('b'), 'again');
+    expect(await ahead()).toEqual(['/b again']);
+    expect(await collect()).toEqual([has('/b', 'again')]);
+  });
+});
+
+test('a store through a mapping that was there before counts', async () => {
+  await onGuest(async ({ at, ahead, collect }) => {
+    fs.writeFileSync(at('a'), 'mapped');
+    using mapping = mapShared(at('a'), 6);
+    mapping.write(Buffer.from('dirty1'));
+    expect(await ahead()).toEqual(['/a dirty1']);
+    mapping.write(Buffer.from('dirty2'));
+    expect(await collect()).toEqual([has('/a', 'dirty2')]);
+  });
+});
+
+test('only regular files of the guest are read, and no large ones', async () => {
+  await onGuest(async ({ at, ahead }) => {
+    using outside = temporaryDirectory();
+    fs.writeFileSync(join(outside.path, 'secret'), 'secret');
+    fs.mkdirSync(at('d'));
+    fs.writeFileSync(at('d/secret'), 'own');
+    run('mkfifo', at('fifo'));
+    fs.truncateSync(at('a'), 9 << 20);
+    // As the guest's own links lead: to nowhere of ours.
+    fs.symlinkSync(outside.path, at('link'));
+    expect(await ahead()).toEqual(['/d/secret own']);
+  });
+});
