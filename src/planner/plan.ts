@@ -207,15 +207,20 @@ async function attemptPlan(
   const marks = new OutputMarks();
   const log = new UpdateLog({ writer, shadow, changes, marks, order, onEvent: emit });
   const processes = new GuestProcesses(guest);
-  const live = policy === 'split' ? new LiveCalls(shadow.root, guest) : undefined;
+  const live =
+    policy === 'split'
+      ? {
+          calls: new LiveCalls(shadow.root, guest),
+          inUse: new FilesInUse(guest),
+          kernelWrites: (pid: number) => proc.takeRefusedWrites(pid),
+        }
+      : undefined;
   const recorder = new Recorder({
     ...{ writer, log, marks, packages: runs, onEvent: emit, live, whole, audit },
-    inUse: live && new FilesInUse(guest),
     onGone: (pids) => {
       proc.hide(pids);
       processes.hide(pids);
     },
-    kernelWrites: (pid) => proc.takeRefusedWrites(pid),
   });
   const onLine = (text: string) => emit({ type: 'output', text });
   const timeout = options.timeout ?? defaultTimeout;

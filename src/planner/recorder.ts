@@ -1,21 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { SentSignal } from '../emulate/guest-signals.js';
-import { OuaError } from '../base/errors.js';
 import type { ScriptCall, TerminalStreams } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
 import { initPath, stubPath } from '../sandbox/sandbox.js';
 import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { PlannerListener } from './events.js';
-import { reachedByWrite, type LiveActions, type LiveCalls } from './live/live-calls.js';
-import type { FilesInUse } from './files-in-use.js';
+import type { LiveActions, LiveCalls } from './live/live-calls.js';
 import type { OutputMarks } from './output-marks.js';
 import type { PackageRun, ScriptExec } from './package-managers/package-manager.js';
 import { Rehearsals } from './rehearsals.js';
 import { RunningScripts, type FailedScript, type RunningScript } from './running-scripts.js';
 import { standIn, type StandIn } from './stand-in.js';
 import type { UpdateLog } from './update-log.js';
-import type { CalledScript, WholeScripts } from './whole-scripts.js';
+import { WholeScriptFinder, type WholeScriptFinderParts } from './whole-script-finder.js';
+import type { WholeScripts } from './whole-scripts.js';
 
 /** Far above any real script or its interpreter. */
 const maximumScriptSize = 64 << 20;
@@ -31,19 +30,21 @@ export interface RecorderParts {
   readonly writer: PlanWriter;
   readonly log: UpdateLog;
   readonly marks: OutputMarks;
-  /** Policy `split`. */
-  readonly inUse?: FilesInUse | undefined;
   readonly packages: readonly PackageRun[];
   readonly onEvent: PlannerListener;
-  /** Policy `split`: what becomes of programs that may touch the running system. Without it every script is deferred. */
-  readonly live?: LiveCalls | undefined;
+  /** Policy `split`. Without it every script is deferred. */
+  readonly live?: LiveParts | undefined;
   readonly whole: WholeScripts;
   /** These processes of the guest are not there after the action that was just recorded. */
   readonly onGone: (pids: ReadonlySet<number>) => void;
-  /** Paths of the kernel's files that a process has tried to write to since it was asked about it last. */
-  readonly kernelWrites: (pid: number) => readonly string[];
   /** Where the full event record goes, when one is wanted. */
   readonly audit?: AuditTrail | undefined;
+}
+
+/** What is known of the running system. */
+interface LiveParts extends Pick<WholeScriptFinderParts, 'inUse' | 'kernelWrites'> {
+  /** What becomes of programs that may touch it. */
+  readonly calls: LiveCalls;
 }
 
 /** Actions of a program that runs offline first: they come after what it does to files. */
@@ -70,18 +71,21 @@ export class Recorder {
   /** Recorded script calls whose exec was not told yet, by its sequence. */
   readonly #recorded = new Map<number, RunningScript>();
   readonly #pending: Pending[] = [];
-  /** Calls that ran offline, or went on to, since the last collection. */
-  #ranOffline: RunningScript[] = [];
-  /** The first script that failed when something had been left to the replay. */
-  #suspect: FailedScript | undefined;
-
+  readonly #finder: WholeScriptFinder | undefined;
   readonly #rehearsals: Rehearsals | undefined;
 
   constructor(parts: RecorderParts) {
     this.#parts = parts;
-    const { live, log, onGone } = parts;
-    this.#rehearsals =
-      live && new Rehearsals({ running: this.#running, live, discard: () => log.discard(), onGone });
+    const { live, log, whole, onGone } = parts;
+    if (!live) return;
+    const known = { running: this.#running, live: live.calls };
+    this.#finder = new WholeScriptFinder({
+      ...known,
+      inUse: live.inUse,
+      kernelWrites: live.kernelWrites,
+      whole,
+    });
+    this.#rehearsals = new Rehearsals({ ...known, discard: () => log.discard(), onGone });
   }
 
   /** Script calls recorded so far. */
@@ -108,7 +112,7 @@ export class Recorder {
       const script = run.script(stop);
       if (script) return this.#onScript(script, stop, run);
     }
-    const verdict = this.#parts.live?.decide(stop);
+    const verdict = this.#parts.live?.calls.decide(stop);
     if (!verdict) return { action: 'continue' };
     switch (verdict.kind) {
       case 'files':
@@ -130,7 +134,7 @@ export class Recorder {
         return { action: 'continue', ...(verdict.argv && { argv: verdict.argv }) };
       case 'whole':
         // A hook of the package manager's has the sandbox to look at, and can do no harm.
-        if (running) this.#mustBeWhole(running, verdict.reason);
+        if (running) this.#finder!.found(running, verdict.reason);
         this.#parts.writer.note({
           code: 'NOT_LIVE',
           text: `${stop.argv.map(text).join(' ')}: ran offline only, and no script asked for it: ${verdict.reason}`,
@@ -143,7 +147,8 @@ export class Recorder {
   onTrace(event: TraceEvent): void {
     const { audit, writer } = this.#parts;
     const script = this.#scriptOf(event);
-    this.#lookForEffects(event);
+    const running = this.#running.of(event.pid);
+    this.#finder?.look(event, this.#rehearsals?.includes(running) ? undefined : running);
     this.#rehearsals?.follow(event);
     this.#follow(event, script);
     audit?.onTrace(event, this.#command, script);
@@ -155,37 +160,16 @@ export class Recorder {
     audit?.onExec(pid, this.#command, number);
   }
 
-  /** What a script does to the running system by itself cannot be told apart from the rest of it. */
-  #lookForEffects(event: TraceEvent): void {
-    const { live } = this.#parts;
-    if (!live) return;
-    const running = this.#running.of(event.pid);
-    if (this.#rehearsals?.includes(running)) return;
-    // Writes are known at once, but events come later: whose process it was is sure when its end is told.
-    const reached =
-      event.type === 'call'
-        ? live.reachedBy(event)
-        : event.type === 'exit'
-          ? this.#parts
-              .kernelWrites(event.pid)
-              .map(reachedByWrite)
-              .find((each) => each !== undefined)
-          : undefined;
-    if (running && reached !== undefined) this.#mustBeWhole(running, reached);
+  /** The command has failed. When a script has that may have missed what was left to the replay, it has to run there. */
+  blameScript(): void {
+    this.#finder?.blame();
   }
 
-  /** A script may fail for what the replay is yet to do: a server that was stopped still runs. */
   #follow(event: TraceEvent, script: RunningScript | undefined): void {
     const { failed } = this.#running;
     this.#running.follow(event, script);
-    if (this.#running.failed !== failed && this.#actions + this.#left.size > 0)
-      this.#suspect ??= this.#running.failed;
-  }
-
-  /** The command has failed. When a script has that may have missed what was left to the replay, it has to run there. */
-  blameScript(): void {
-    if (this.#parts.live && this.#suspect)
-      this.#mustBeWhole(this.#suspect, `it ended with status ${this.#suspect.exitStatus} after live actions`);
+    const fails = this.#running.failed !== failed && this.#running.failed;
+    if (fails && this.#actions + this.#left.size > 0) this.#finder?.suspect(fails);
   }
 
   #scriptOf(event: TraceEvent): RunningScript | undefined {
@@ -198,11 +182,10 @@ export class Recorder {
   /** Listener for the answers from the guest. The replay does not send it: that is up to the scripts, which run then. */
   onSignal(sent: SentSignal): void {
     const { sender, signal, target } = sent;
-    const { audit, live, log, writer } = this.#parts;
+    const { audit, log, writer } = this.#parts;
     const running = this.#running.of(sender);
     if (this.#rehearsals?.includes(running)) return;
-    if (live && running)
-      this.#mustBeWhole(running, `signal ${signal} to ${target.comm} (process ${target.pid})`);
+    if (running) this.#finder?.found(running, `signal ${signal} to ${target.comm} (process ${target.pid})`);
     audit?.onSignal(sent, this.#command);
     writer.signal({
       command: this.#command,
@@ -260,14 +243,14 @@ export class Recorder {
     const step = log.append({ kind: 'script', call });
     const called = { kind, package: name, args, step };
     this.#recorded.set(stop.sequence, called);
-    if (runs === 'offline') this.#ranOffline.push(called);
+    if (runs === 'offline') this.#finder?.begins(called);
     this.#scripts++;
     if (runs === 'replay') this.#left.add(run);
     this.#parts.onEvent({ type: 'script', step, call });
     if (runs === 'offline') return { action: 'continue' };
     const end = this.#replayed(step, terminal);
     // What it would read is the replay's.
-    return live && !call.input ? this.#rehearsals!.begin(stop, step, end) : end;
+    return this.#rehearsals && !call.input ? this.#rehearsals.begin(stop, step, end) : end;
   }
 
   /** Actions whose program has done its offline part by now. */
@@ -282,13 +265,7 @@ export class Recorder {
   async #collect(stop?: ExecStop): Promise<void> {
     await stop?.quiesce();
     const changes = await this.#parts.log.collect();
-    const removed = this.#parts.inUse?.removedBy(changes);
-    const ran = this.#ranOffline.splice(0, Infinity, ...this.#running.calls);
-    if (removed === undefined) return;
-    const scripts = ran.filter((each) => this.#parts.whole.reason(each) === undefined);
-    // Which of them has removed it is not known.
-    for (const script of scripts) this.#parts.whole.add(script, removesUsed(removed));
-    if (scripts[0]) this.#mustBeWhole(scripts[0], removesUsed(removed));
+    this.#finder?.collected(changes);
   }
 
   #append(
@@ -316,18 +293,7 @@ export class Recorder {
     const mark = terminal ? this.#parts.marks.mark(step) : '';
     return terminal === 'errors' ? standIn(0, '', mark) : standIn(0, mark);
   }
-
-  #mustBeWhole(script: CalledScript, reason: string): never {
-    this.#parts.whole.add(script, reason);
-    throw new OuaError(
-      'UPDATE_FAILED',
-      `${script.package}.${script.kind} cannot run offline: ${reason}`,
-      'plan with --policy defer',
-    );
-  }
 }
-
-const removesUsed = (path: string) => `the removal of ${path}, to which a process of the guest writes`;
 
 /** @param passedOn whether what goes into a pipe gets to a terminal, too */
 function terminalOf(stop: ExecStop, passedOn = false): TerminalStreams | undefined {

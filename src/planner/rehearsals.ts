@@ -37,8 +37,9 @@ export class Rehearsals {
 
   /** The script runs, unheard, and then what stands in for it. The files must be collected. */
   begin({ pid, path, root, argv }: ExecStop, step: number, end: StandIn): ExecDecision {
-    // Without a path it cannot be run again, and in another root the programs of ours are not there.
-    if (path.length === 0 || root.length > 1 || argv.length === 0) return end;
+    // Without a path it cannot be run again, and in another root the programs of ours are not there. What two at once
+    // have changed could not be told apart from what goes on beside one of them.
+    if (this.#current || path.length === 0 || root.length > 1 || argv.length === 0) return end;
     this.#steps.add(step);
     this.#current = { pid, step };
     const words = ['rehearse', String(argv.length)].map((word) => Buffer.from(word));
