@@ -16,6 +16,12 @@ import type { Copy, Original } from '../copy.js';
 /** How long a command may take in an emulated guest: a hang guard. */
 const patienceMs = 3_600_000;
 
+/**
+ * A PostgreSQL that was started gets to each database within a minute (`autovacuum_naptime`), and leaves files there. That is
+ * over when an update in the guest ends, and has hardly begun when a replay does.
+ */
+const settled = `if find /run/postgresql -name '*.pid' -mmin -1.3 2>/dev/null | grep -q .; then sleep 80; fi`;
+
 /** A suspended VM whose copies are VMs that go on from its saved state. */
 export async function openVmOriginal(guest: LabGuest, signal: AbortSignal): Promise<Original> {
   await using stack = new ResourceStack();
@@ -75,7 +81,7 @@ function openCopy(
       };
     },
     async end() {
-      await lab.exec(guest.name, { path: 'sync' });
+      await lab.exec(guest.name, { path: 'sh', args: ['-c', `${settled}; sync`] });
       await endMachine(guest.folder);
       return showFiles(guest, stack, signal);
     },
