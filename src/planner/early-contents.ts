@@ -72,6 +72,14 @@ export class EarlyContents {
   }
 
   async #readAhead(over: AbortSignal): Promise<void> {
+    try {
+      await this.#packWhatChanged(over);
+    } catch {
+      // Trees change while they are walked. What is really wrong is seen when everything stands still.
+    }
+  }
+
+  async #packWhatChanged(over: AbortSignal): Promise<void> {
     for (const { id, path, bytes } of this.#changes.readAhead()) {
       if (over.aborted || this.#holders > 0) return;
       const read = () => [bytes];

@@ -85,17 +85,10 @@ export class Rehearsals {
 
   async #end(stop: ExecStop, script: RunningScript): Promise<void> {
     this.#current = undefined;
-    for (const pid of this.#parts.running.processesOf(script)) if (pid !== stop.pid) kill(pid);
     await stop.quiesce();
+    // Those that have ended were told to have: what is left stands still, and does nothing more.
+    for (const pid of this.#parts.running.processesOf(script))
+      if (pid !== stop.pid) process.kill(pid, 'SIGKILL');
     await this.#parts.discard();
-  }
-}
-
-/** A process under the tracer, which is the only one to reap it: the number cannot be another's. */
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended.
   }
 }

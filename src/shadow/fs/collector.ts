@@ -71,6 +71,7 @@ export class ChangeCollector {
   /**
    * Reads files that changed a moment ago and seem to be finished, so that the next collection need not. Programs may run in
    * the shadow meanwhile, and a collection between two files.
+   * Throws what a tree that changes under a walk may make fail.
    *
    * @param age nanoseconds since a file's last change, more than a tick of the clock
    */

@@ -63,17 +63,12 @@ export class ReadAhead {
 
   /** As the guest finds it, so that no link of its leads out of the layer. Anything may be there by now, or nothing. */
   #readFile(path: LayerPath, settled: bigint): Omit<EarlyContent, 'path'> | undefined {
+    const descriptor = openInShadow(this.#layer.merged, path);
+    if (descriptor === undefined) return undefined;
     try {
-      const descriptor = openInShadow(this.#layer.merged, path);
-      if (descriptor === undefined) return undefined;
-      try {
-        return this.#readOpen(descriptor, settled);
-      } finally {
-        closeSync(descriptor);
-      }
-    } catch {
-      // What is wrong with it is seen when everything stands still.
-      return undefined;
+      return this.#readOpen(descriptor, settled);
+    } finally {
+      closeSync(descriptor);
     }
   }
 
