@@ -21,7 +21,7 @@ import { PlanWriter } from '../plan/writer.js';
 import { ChangeCollector } from '../shadow/fs/collector.js';
 import { openShadowFs } from '../shadow/fs/open.js';
 import { readInShadow } from '../shadow/fs/read.js';
-import { mountShadowProc } from '../shadow/proc/mount.js';
+import { mountShadowProc, renderShadowProc, type RenderedProc } from '../shadow/proc/mount.js';
 import { DiskFiles } from './disk-files.js';
 import { FilesInUse } from './files-in-use.js';
 import { AuditTrail } from './audit-trail.js';
@@ -133,19 +133,21 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   requireSameMachine(guest.uts);
 
   emit({ type: 'phase', phase: 'disk' });
-  const disk = stack.use(
-    await openDisk(options.disk, {
+  // One waits for the host's programs most of the time, and the other one reads memory.
+  const [disk, rendered] = await sideBySide([
+    openDisk(options.disk, {
       ...(options.diskFormat === undefined ? {} : { format: options.diskFormat }),
       backing: options.backing ?? [],
       ...abortable,
-    }),
-  );
+    }).then((it) => stack.use(it)),
+    renderShadowProc(guest),
+  ]);
 
   const whole = new WholeScripts();
   for (let attempt = 1; ; attempt++) {
     const known = whole.size;
     try {
-      const result = await attemptPlan(options, { guest, disk, whole, preseed });
+      const result = await attemptPlan(options, { guest, disk, rendered, whole, preseed });
       return { ...result, seconds: (performance.now() - started) / 1000 };
     } catch (error) {
       if (whole.size === known || attempt === maximumAttempts || signal?.aborted) throw error;
@@ -158,6 +160,7 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
 interface Subject {
   readonly guest: Guest;
   readonly disk: Disk;
+  readonly rendered: RenderedProc;
   readonly whole: WholeScripts;
   readonly preseed: Preseed | undefined;
 }
@@ -165,7 +168,7 @@ interface Subject {
 /** Plans once, from the guest's own state on. */
 async function attemptPlan(
   options: PlanOptions,
-  { guest, disk, whole, preseed }: Subject,
+  { guest, disk, rendered, whole, preseed }: Subject,
 ): Promise<Omit<PlanResult, 'seconds'>> {
   const { policy = 'split', order = 'log', conffiles = 'keep', signal } = options;
   const emit = options.onEvent ?? (() => {});
@@ -174,13 +177,10 @@ async function attemptPlan(
   emit({ type: 'phase', phase: 'shadow' });
   const directory = await mkdtemp(join(tmpdir(), 'ouassister-proc-'));
   stack.defer(() => rmdir(directory));
-  // One waits for the host's programs most of the time, and the other one reads memory.
-  const [shadow, proc] = await sideBySide([
-    openShadowFs({ disk, mounts: guest.mounts(), files: guest.files, ...abortable }).then((it) =>
-      stack.use(it),
-    ),
-    mountShadowProc({ guest, directory, ...abortable }).then((it) => stack.use(it)),
-  ]);
+  const shadow = stack.use(
+    await openShadowFs({ disk, mounts: guest.mounts(), files: guest.files, ...abortable }),
+  );
+  const proc = stack.use(await mountShadowProc({ guest, rendered, directory, ...abortable }));
   const files = new DiskFiles(shadow.layers, guest.mounts());
   const managers = presentPackageManagers(shadow.root);
   requireQuiet(shadow.root, managers, guest, files);

@@ -45,8 +45,16 @@ export interface ShadowProc extends AsyncDisposable {
   readonly absences: readonly Absence[];
 }
 
+/** A guest's `/proc` as the shim serves it. It can be mounted several times. */
+export interface RenderedProc {
+  readonly packed: Buffer;
+  readonly absences: readonly Absence[];
+}
+
 export interface ShadowProcOptions {
   readonly guest: Guest;
+  /** Default: it is rendered now. */
+  readonly rendered?: RenderedProc;
   /** An empty directory to mount on. */
   readonly directory: string;
   readonly signal?: AbortSignal;
@@ -54,21 +62,26 @@ export interface ShadowProcOptions {
 }
 
 /**
- * Renders the guest's `/proc` once and serves it from a thread of the shim until it is disposed.
+ * Renders the guest's `/proc`, in turns: others get on with their work between two of its files.
  *
- * @throws OuaError `HOST_UNSUPPORTED` when FUSE cannot be mounted, `INTERRUPTED`, and what the guest's methods throw.
+ * @throws what the guest's methods throw
  */
-export async function mountShadowProc({
-  guest,
-  directory,
-  signal,
-  shim = loadShim(),
-}: ShadowProcOptions): Promise<ShadowProc> {
-  throwIfAborted(signal);
+export async function renderShadowProc(guest: Guest): Promise<RenderedProc> {
   const absences: Absence[] = [];
   const tree = await renderTreeInTurns(guest, procTable, (absence) => absences.push(absence));
+  return { packed: packTree(tree, guest.wallClock()), absences };
+}
+
+/**
+ * Serves the guest's `/proc` from a thread of the shim until it is disposed.
+ *
+ * @throws OuaError `HOST_UNSUPPORTED` when FUSE cannot be mounted, `INTERRUPTED`, and what rendering throws.
+ */
+export async function mountShadowProc(options: ShadowProcOptions): Promise<ShadowProc> {
+  const { directory, signal, shim = loadShim() } = options;
   throwIfAborted(signal);
-  const packed = packTree(tree, guest.wallClock());
+  const { packed, absences } = await (options.rendered ?? renderShadowProc(options.guest));
+  throwIfAborted(signal);
   return new MountedProc(shim, directory, start(shim, directory, packed), absences);
 }
 
