@@ -7,7 +7,6 @@ import { OuaError } from '../base/errors.js';
 import { requireHost } from '../base/host.js';
 import { version } from '../base/installation.js';
 import { ResourceStack } from '../base/resources.js';
-import { sideBySide } from '../base/side-by-side.js';
 import type { DiskFormat } from '../disk/image.js';
 import { openDisk, type Disk } from '../disk/open.js';
 import { guestAnswers } from '../emulate/guest-calls.js';
@@ -133,15 +132,17 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
   requireSameMachine(guest.uts);
 
   emit({ type: 'phase', phase: 'disk' });
-  // One waits for the host's programs most of the time, and the other one reads memory.
-  const [disk, rendered] = await sideBySide([
-    openDisk(options.disk, {
+  // It reads memory while what comes next waits for the host's programs most of the time.
+  const rendered = renderShadowProc(guest);
+  stack.defer(async () => void (await Promise.allSettled([rendered])));
+  rendered.catch(() => {});
+  const disk = stack.use(
+    await openDisk(options.disk, {
       ...(options.diskFormat === undefined ? {} : { format: options.diskFormat }),
       backing: options.backing ?? [],
       ...abortable,
-    }).then((it) => stack.use(it)),
-    renderShadowProc(guest),
-  ]);
+    }),
+  );
 
   const whole = new WholeScripts();
   for (let attempt = 1; ; attempt++) {
@@ -160,7 +161,7 @@ async function planIn(options: PlanOptions): Promise<PlanResult> {
 interface Subject {
   readonly guest: Guest;
   readonly disk: Disk;
-  readonly rendered: RenderedProc;
+  readonly rendered: Promise<RenderedProc>;
   readonly whole: WholeScripts;
   readonly preseed: Preseed | undefined;
 }
@@ -180,7 +181,7 @@ async function attemptPlan(
   const shadow = stack.use(
     await openShadowFs({ disk, mounts: guest.mounts(), files: guest.files, ...abortable }),
   );
-  const proc = stack.use(await mountShadowProc({ guest, rendered, directory, ...abortable }));
+  const proc = stack.use(await mountShadowProc({ guest, rendered: await rendered, directory, ...abortable }));
   const files = new DiskFiles(shadow.layers, guest.mounts());
   const managers = presentPackageManagers(shadow.root);
   requireQuiet(shadow.root, managers, guest, files);
