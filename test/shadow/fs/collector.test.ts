@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { openDisk } from '../../../src/disk/open.js';
 import type { FileChange } from '../../../src/plan/model.js';
-import { ChangeCollector, type Content } from '../../../src/shadow/fs/collector.js';
-import { openShadowFs } from '../../../src/shadow/fs/open.js';
-import { makeFileSystem, run, sparseFile, temporaryDirectory } from '../../disk/images.js';
+import type { ChangeCollector, Content } from '../../../src/shadow/fs/collector.js';
 import { setXattr } from './libc.js';
+import { onGuest } from './on-guest.js';
 
 interface Bench {
   /** Path in the guest's tree. */
@@ -18,32 +16,28 @@ interface Bench {
   readonly collector: ChangeCollector;
 }
 
-async function onGuest(makeTree: (top: string) => void, use: (bench: Bench) => Promise<void>): Promise<void> {
-  using folder = temporaryDirectory();
-  const tree = join(folder.path, 'tree');
-  const image = join(folder.path, 'disk.raw');
-  fs.mkdirSync(tree);
-  makeTree(tree);
-  run('find', tree, '-exec', 'touch', '-h', '-d', '@1000000000', '{}', '+');
-  sparseFile(image, 32 << 20);
-  makeFileSystem(image, { tree });
-  await using disk = await openDisk(image, { scratch: folder.path });
-  await using shadow = await openShadowFs({ disk, scratch: folder.path, limit: 64 << 20 });
-  const collector = new ChangeCollector(shadow);
-  const contents = new Map<string, string>();
-  let changes: FileChange[] = [];
-  const collect = async () => {
-    changes = await collector.collect((content: Content) => {
-      contents.set(
-        content.id,
-        Buffer.concat([...content.read()].map((piece) => Buffer.from(piece))).toString(),
-      );
-      return Promise.resolve();
+const onBench = (makeTree: (top: string) => void, use: (bench: Bench) => Promise<void>) =>
+  onGuest(makeTree, async (shadow, collector) => {
+    const contents = new Map<string, string>();
+    let changes: FileChange[] = [];
+    const collect = async () => {
+      changes = await collector.collect((content: Content) => {
+        contents.set(
+          content.id,
+          Buffer.concat([...content.read()].map((piece) => Buffer.from(piece))).toString(),
+        );
+        return Promise.resolve();
+      });
+      return changes.map(tell);
+    };
+    await use({
+      at: (path) => join(shadow.root, path),
+      collect,
+      changes: () => changes,
+      contents,
+      collector,
     });
-    return changes.map(tell);
-  };
-  await use({ at: (path) => join(shadow.root, path), collect, changes: () => changes, contents, collector });
-}
+  });
 
 function tell(change: FileChange): string {
   const path = change.path.toString('latin1');
@@ -52,7 +46,7 @@ function tell(change: FileChange): string {
 }
 
 test('each collection has what changed since the one before', async () => {
-  await onGuest(
+  await onBench(
     (top) => fs.writeFileSync(join(top, 'conf'), 'old'),
     async ({ at, collect, changes, contents, collector }) => {
       expect(await collect()).toEqual([]);
@@ -77,7 +71,7 @@ test('each collection has what changed since the one before', async () => {
 });
 
 test('what comes and goes between two collections does not appear, nor does a copy-up that changed nothing', async () => {
-  await onGuest(
+  await onBench(
     (top) => fs.writeFileSync(join(top, 'kept'), 'x'),
     async ({ at, collect }) => {
       fs.writeFileSync(at('passing'), '');
@@ -91,7 +85,7 @@ test('what comes and goes between two collections does not appear, nor does a co
 });
 
 test('room is made first, directories come before their contents, and removals last, contents first', async () => {
-  await onGuest(
+  await onBench(
     (top) => {
       fs.mkdirSync(join(top, 'becomes-file/in'), { recursive: true });
       fs.mkdirSync(join(top, 'goes/in'), { recursive: true });
@@ -121,7 +115,7 @@ test('room is made first, directories come before their contents, and removals l
 });
 
 test('a directory that was emptied and made anew hides what it had', async () => {
-  await onGuest(
+  await onBench(
     (top) => {
       fs.mkdirSync(join(top, 'd'));
       fs.writeFileSync(join(top, 'd/old'), '');
@@ -141,7 +135,7 @@ test('a directory that was emptied and made anew hides what it had', async () =>
 });
 
 test('a renamed directory is told by its contents, also once more', async () => {
-  await onGuest(
+  await onBench(
     (top) => {
       fs.mkdirSync(join(top, 'a/sub'), { recursive: true });
       fs.writeFileSync(join(top, 'a/sub/f'), 'content');
@@ -165,7 +159,7 @@ test('a renamed directory is told by its contents, also once more', async () => 
 });
 
 test('names of one file stay names of one file', async () => {
-  await onGuest(
+  await onBench(
     (top) => {
       fs.mkdirSync(join(top, 'bin'));
       fs.writeFileSync(join(top, 'bin/perl'), '5');
@@ -190,7 +184,7 @@ test('names of one file stay names of one file', async () => {
 });
 
 test('owners, modes, attributes, links, and names that are no text come through', async () => {
-  await onGuest(
+  await onBench(
     (top) => fs.writeFileSync(join(top, 'ping'), ''),
     async ({ at, collect, changes, collector }) => {
       const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex');

@@ -1,13 +1,11 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openDisk } from '../../../src/disk/open.js';
 import type { FileChange } from '../../../src/plan/model.js';
-import { ChangeCollector } from '../../../src/shadow/fs/collector.js';
-import { openShadowFs } from '../../../src/shadow/fs/open.js';
-import { makeFileSystem, run, sparseFile, temporaryDirectory } from '../../disk/images.js';
+import { run, temporaryDirectory } from '../../disk/images.js';
 import { contentId } from '../../plan/sample.js';
 import { mapShared } from './libc.js';
+import { onGuest } from './on-guest.js';
 
 /** Nanoseconds, and milliseconds that are more. */
 const age = 25_000_000n;
@@ -21,35 +19,32 @@ interface Bench {
   readonly collect: () => Promise<string[]>;
 }
 
-async function onGuest(use: (bench: Bench) => Promise<void>): Promise<void> {
-  using folder = temporaryDirectory();
-  const tree = join(folder.path, 'tree');
-  const image = join(folder.path, 'disk.raw');
-  fs.mkdirSync(tree);
-  for (const name of ['a', 'b']) fs.writeFileSync(join(tree, name), 'guest');
-  run('find', tree, '-exec', 'touch', '-h', '-d', '@1000000000', '{}', '+');
-  sparseFile(image, 32 << 20);
-  makeFileSystem(image, { tree });
-  await using disk = await openDisk(image, { scratch: folder.path });
-  await using shadow = await openShadowFs({ disk, scratch: folder.path, limit: 64 << 20 });
-  const collector = new ChangeCollector(shadow);
-  await collector.baseline();
-  await use({
-    at: (path) => join(shadow.root, path),
-    ahead: async () => {
-      await sleep(later);
-      return [...collector.readAhead(age)].map(({ path, bytes }) => `${path.toString()} ${bytes.toString()}`);
+const onFiles = (use: (bench: Bench) => Promise<void>) =>
+  onGuest(
+    (top) => {
+      for (const name of ['a', 'b']) fs.writeFileSync(join(top, name), 'guest');
     },
-    collect: async () => (await collector.collect(() => Promise.resolve())).map(tell),
-  });
-}
+    async (shadow, collector) => {
+      await collector.baseline();
+      await use({
+        at: (path) => join(shadow.root, path),
+        ahead: async () => {
+          await sleep(later);
+          return [...collector.readAhead(age)].map(
+            ({ path, bytes }) => `${path.toString()} ${bytes.toString()}`,
+          );
+        },
+        collect: async () => (await collector.collect(() => Promise.resolve())).map(tell),
+      });
+    },
+  );
 
 const tell = (change: FileChange) =>
   `${change.path.toString()} ${change.action === 'put' ? change.state.content : change.action}`;
 const has = (path: string, text: string) => `${path} ${contentId(Buffer.from(text))}`;
 
 test('a file is read once it has not changed for a while, and again when it has changed since', async () => {
-  await onGuest(async ({ at, ahead, collect }) => {
+  await onFiles(async ({ at, ahead, collect }) => {
     expect(await ahead()).toEqual([]);
     fs.writeFileSync(at('a'), 'first');
     fs.writeFileSync(at('new'), 'other');
@@ -64,7 +59,7 @@ test('a file is read once it has not changed for a while, and again when it has 
 });
 
 test('what is collected needs no reading ahead any more', async () => {
-  await onGuest(async ({ at, ahead, collect }) => {
+  await onFiles(async ({ at, ahead, collect }) => {
     fs.writeFileSync(at('a'), 'first');
     expect(await collect()).toEqual([has('/a', 'first')]);
     await ahead();
@@ -75,7 +70,7 @@ test('what is collected needs no reading ahead any more', async () => {
 });
 
 test('a store through a mapping that was there before counts', async () => {
-  await onGuest(async ({ at, ahead, collect }) => {
+  await onFiles(async ({ at, ahead, collect }) => {
     fs.writeFileSync(at('a'), 'mapped');
     using mapping = mapShared(at('a'), 6);
     mapping.write(Buffer.from('dirty1'));
@@ -86,7 +81,7 @@ test('a store through a mapping that was there before counts', async () => {
 });
 
 test('only regular files of the guest are read, and no large ones', async () => {
-  await onGuest(async ({ at, ahead }) => {
+  await onFiles(async ({ at, ahead }) => {
     using outside = temporaryDirectory();
     fs.writeFileSync(join(outside.path, 'secret'), 'secret');
     fs.mkdirSync(at('d'));
