@@ -21,9 +21,9 @@ const examples: Readonly<Record<Exclude<keyof typeof normalisers, 'initrd packin
     '2026-11-28  03:39:51 install b',
   ],
   'times and processes': [
-    '2026/11/28 03:39:51 [notice] 157#157: (PID 7) ready in=0.012 s',
-    '2026/11/28 03:39:59 [notice] 9#9: (PID 81) ready in=1.2 s',
-    '2026/11/28 03:39:51 [error] 157#157: (PID 7) ready in=0.012 s',
+    '2026/11/28 03:39:51 [notice] 157#157: (PID 7) ready in=0.012 s, elapsed: 0.00 s',
+    '2026/11/28 03:39:59 [notice] 9#9: (PID 81) ready in=1.2 s, elapsed: 10.02 s',
+    '2026/11/28 03:39:51 [error] 157#157: (PID 7) ready in=0.012 s, elapsed: 0.00 s',
   ],
   'times and fingerprints': [
     '3072 SHA256:L2PaQU+COxgdHNwOQ+NrY5OJFoo9A6EyprKUy+dc6Ts (RSA) Sat Nov 28 03:50:01 UTC 2026',

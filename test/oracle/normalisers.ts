@@ -4,8 +4,8 @@ const times = (text: string) => text.replace(/\d{4}[-/]\d\d[-/]\d\d +\d\d:\d\d:\
 /** As date(1) prints them. */
 const dates = (text: string) => text.replace(/\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \w+ \d{4}/g, 'DATE');
 const processes = (text: string) => text.replace(/\d+#\d+:|\[\d+\]|\(PID \d+\)/g, 'PROCESS');
-/** As PostgreSQL says how long a checkpoint took. */
-const durations = (text: string) => text.replace(/=\d+\.\d+ s\b/g, '=DURATION');
+/** As PostgreSQL says how long a checkpoint took, or a recovery. */
+const durations = (text: string) => text.replace(/(=|: )\d+\.\d+ s\b/g, '$1DURATION');
 /** As ssh-keygen prints them. */
 const fingerprints = (text: string) => text.replace(/SHA256:[A-Za-z0-9+/]{43}/g, 'FINGERPRINT');
 /** Long runs of base64, over as many lines as they take. */
