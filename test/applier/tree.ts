@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmSync,
   readlinkSync,
   symlinkSync,
   utimesSync,
@@ -24,12 +25,15 @@ let compiled: Buffer | undefined;
 
 /** The static program of `probe.c`. */
 export function probe(): Buffer {
-  if (!compiled) {
-    const path = join(mkdtempSync(join(tmpdir(), 'oua-probe-')), 'probe');
+  if (compiled) return compiled;
+  const folder = mkdtempSync(join(tmpdir(), 'oua-probe-'));
+  try {
+    const path = join(folder, 'probe');
     execFileSync('cc', ['-std=gnu11', '-O1', '-static', '-o', path, source]);
-    compiled = readFileSync(path);
+    return (compiled = readFileSync(path));
+  } finally {
+    rmSync(folder, { recursive: true });
   }
-  return compiled;
 }
 
 export const machineId = '0123456789abcdef0123456789abcdef';
