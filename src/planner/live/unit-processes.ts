@@ -14,6 +14,9 @@ const endsAll = ['control-group', 'mixed'];
 export class UnitProcesses {
   readonly #all: readonly UnitProcess[];
   readonly #units: Units;
+  readonly #services: ReadonlySet<string>;
+  /** Those that are stopped by now. */
+  #stopped: ReadonlySet<string> = new Set();
   /** Services whose stop may leave some. */
   readonly #leave = new Set<string>();
   #gone: ReadonlySet<number> = new Set();
@@ -21,6 +24,7 @@ export class UnitProcesses {
   constructor(processes: readonly UnitProcess[], units: Units) {
     this.#all = processes;
     this.#units = units;
+    this.#services = new Set(processes.flatMap((each) => serviceOf(each) ?? []));
   }
 
   /** Pids of those that are not there any more. */
@@ -30,13 +34,15 @@ export class UnitProcesses {
 
   /** An action was recorded. */
   acted(): void {
-    const services = new Set(this.#all.flatMap((each) => serviceOf(each) ?? []));
-    const stopped = new Set(
-      [...services].filter((name) => this.#units.wasStopped(name) && this.#endsAll(name)),
-    );
-    this.#gone = new Set(
-      this.#all.filter((each) => stopped.has(serviceOf(each) ?? '')).map(({ pid }) => pid),
-    );
+    const stopped = new Set([...this.#services].filter((name) => this.#units.wasStopped(name)));
+    // Looked at when it is stopped: its file may be removed afterwards.
+    for (const name of stopped) if (!this.#stopped.has(name) && !this.#endsAll(name)) this.#leave.add(name);
+    this.#stopped = stopped;
+    const ended = this.#all.filter((each) => {
+      const service = serviceOf(each);
+      return service !== undefined && stopped.has(service) && !this.#leave.has(service);
+    });
+    this.#gone = new Set(ended.map(({ pid }) => pid));
   }
 
   /** Whether one of those that are there has this real, effective or saved user. */
@@ -44,13 +50,10 @@ export class UnitProcesses {
     return this.#all.some(({ pid, uids }) => !this.#gone.has(pid) && uids.slice(0, 3).includes(uid));
   }
 
-  /** Looked at when it is stopped, as its file may be removed afterwards. */
   #endsAll(service: string): boolean {
     const state = this.#units.state(service);
     const last = (key: string) => this.#units.settings(state, 'Service', key).at(-1);
-    const ends = endsAll.includes(last('KillMode') ?? 'control-group') && last('SendSIGKILL') !== 'no';
-    if (!ends) this.#leave.add(service);
-    return !this.#leave.has(service);
+    return endsAll.includes(last('KillMode') ?? 'control-group') && last('SendSIGKILL') !== 'no';
   }
 }
 
