@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, readSync, type BigIntStats } from 'node:fs';
+import { closeSync, constants, fstatSync, type BigIntStats } from 'node:fs';
 import type { ContentId } from '../../plan/model.js';
 import type { Layer, LayerPath } from './layer.js';
-import { openInShadow } from './read.js';
+import { openInShadow, readBytes } from './read.js';
 import { scanChanged } from './scan.js';
 
 /** Bytes of the largest file that is read ahead, as it is in memory then. */
@@ -76,12 +76,9 @@ export class ReadAhead {
     const before = fstatSync(descriptor, { bigint: true });
     if (!before.isFile() || before.size > largestAhead || before.ctimeNs >= settled) return undefined;
     if (this.idOf(before) !== undefined) return undefined;
-    const bytes = Buffer.allocUnsafe(Number(before.size));
-    let filled = 0;
-    for (let got; (got = readSync(descriptor, bytes, filled, bytes.length - filled, filled)) > 0;)
-      filled += got;
+    const bytes = readBytes(descriptor, Number(before.size));
     const after = fstatSync(descriptor, { bigint: true });
-    if (filled < bytes.length || after.ctimeNs !== before.ctimeNs || after.size !== before.size)
+    if (bytes.length < before.size || after.ctimeNs !== before.ctimeNs || after.size !== before.size)
       return undefined;
     const id = createHash('sha256').update(bytes).digest('hex');
     this.#read.set(before.ino, { ctimeNs: before.ctimeNs, size: before.size, id });

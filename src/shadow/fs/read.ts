@@ -49,14 +49,18 @@ export function readInShadow(root: string, path: string, limit: number): Buffer 
         `the guest's ${path} is ${status.isFile() ? `longer than ${limit} bytes` : 'no regular file'}`,
         'repair it in the guest',
       );
-    const bytes = Buffer.alloc(status.size);
-    let filled = 0;
-    for (let read; (read = readSync(descriptor, bytes, filled, bytes.length - filled, filled)) > 0;)
-      filled += read;
-    return bytes.subarray(0, filled);
+    return readBytes(descriptor, status.size);
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Reads so many bytes of an open file from its begin on, fewer where it ends before. */
+export function readBytes(descriptor: number, size: number): Buffer {
+  const bytes = Buffer.alloc(size);
+  let filled = 0;
+  for (let read; (read = readSync(descriptor, bytes, filled, size - filled, filled)) > 0;) filled += read;
+  return bytes.subarray(0, filled);
 }
 
 /** Names in a directory of the guest; none when there is no such directory. */
