@@ -23,8 +23,8 @@ export class Rehearsals {
   readonly #parts: RehearsalsParts;
   /** Steps of calls that are, or were, rehearsed. */
   readonly #steps = new Set<number>();
-  /** The one that runs, by its process. */
-  #current: { readonly pid: number; readonly step: number } | undefined;
+  /** The process of the one that runs. */
+  #current: number | undefined;
 
   constructor(parts: RehearsalsParts) {
     this.#parts = parts;
@@ -39,9 +39,9 @@ export class Rehearsals {
   begin({ pid, path, root, argv }: ExecStop, step: number, end: StandIn): ExecDecision {
     // Without a path it cannot be run again, and in another root the programs of ours are not there. What two at once
     // have changed could not be told apart from what goes on beside one of them.
-    if (this.#current || path.length === 0 || root.length > 1 || argv.length === 0) return end;
+    if (this.#current !== undefined || path.length === 0 || root.length > 1 || argv.length === 0) return end;
     this.#steps.add(step);
-    this.#current = { pid, step };
+    this.#current = pid;
     const words = ['rehearse', String(argv.length)].map((word) => Buffer.from(word));
     return {
       action: 'redirect',
@@ -52,7 +52,7 @@ export class Rehearsals {
 
   /** A process of a rehearsal executes a program: what that would do to the running system is done at the replay. */
   async onExec(stop: ExecStop, script: RunningScript): Promise<ExecDecision> {
-    if (stop.pid === this.#current?.pid && stop.absolutePath.toString('latin1') === stubPath) {
+    if (stop.pid === this.#current && stop.absolutePath.toString('latin1') === stubPath) {
       await this.#end(stop, script);
       return { action: 'continue' };
     }
@@ -75,7 +75,7 @@ export class Rehearsals {
 
   /** @throws OuaError `UPDATE_FAILED` when a rehearsal is cut short: what it has changed could not be told from the rest. */
   follow(event: TraceEvent): void {
-    if (event.type !== 'exit' || event.pid !== this.#current?.pid) return;
+    if (event.type !== 'exit' || event.pid !== this.#current) return;
     throw new OuaError(
       'UPDATE_FAILED',
       'a script that has to run in the guest was ended from outside while it ran offline',
