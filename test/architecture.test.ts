@@ -5,7 +5,7 @@ import { dirname, join, normalize } from 'node:path';
 const below: Readonly<Record<string, readonly string[]>> = {
   base: [],
   native: ['base'],
-  plan: ['base'],
+  plan: ['native', 'base'],
   qemu: ['base'],
   memory: ['qemu', 'base'],
   kernel: ['memory', 'base'],

@@ -20,6 +20,7 @@ const debianPackages = {
   python3: 'node-gyp, which builds better-sqlite3',
   'pkg-config': 'finds libfuse3',
   'libmd-dev': 'SHA-256 in the guest-side agent',
+  'libdeflate-dev': 'compresses the contents of plans',
   'libfuse3-dev': 'the shadow proc is a FUSE file system',
   fuse3: 'mounts it',
   runc: 'the sandbox of the package manager',

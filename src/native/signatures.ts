@@ -22,7 +22,7 @@ export type ResultKind = 'i32' | 'i64';
 export type Signature = readonly [result: ResultKind, ...arguments_: ArgumentKind[]];
 
 /** Raise together with OUA_ABI_VERSION in native-shim/abi.h. */
-export const abiVersion = 7;
+export const abiVersion = 8;
 
 export const signatures = {
   oua_abi_version: ['i32'],
@@ -36,6 +36,7 @@ export const signatures = {
   oua_trace_set_uname: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_set_sysinfo: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_set_cpus: ['i32', 'i32', 'i32', 'bytes', 'i32'],
+  oua_trace_set_server: ['i32', 'i32', 'i32'],
   oua_trace_set_guest_pids: ['i32', 'i32', 'bytes', 'i32'],
   oua_trace_set_hidden_proc: ['i32', 'i32', 'string'],
   // run, file, argv, environment, cwd, stdin, stdout, stderr, filter
@@ -71,6 +72,7 @@ export const signatures = {
   oua_list_xattrs: ['i32', 'bytes', 'bytes', 'i32'],
   oua_get_xattr: ['i32', 'bytes', 'string', 'bytes', 'i32'],
   oua_scan_tree: ['i32', 'string', 'i32', 'address', 'bytes', 'i32'],
+  oua_zlib_compress: ['i32', 'bytes', 'i32', 'bytes', 'i32'],
   oua_exec: ['i32', 'bytes', 'i32'],
 
   // tree.h
@@ -87,6 +89,7 @@ export const signatures = {
   oua_proc_start: ['i32', 'string', 'bytes', 'i64'],
   oua_proc_attach: ['i32', 'i32', 'i32', 'string'],
   oua_proc_drain: ['i64', 'i32', 'bytes', 'i64'],
+  oua_proc_thread: ['i32', 'i32'],
   oua_proc_hide: ['i32', 'i32', 'i32', 'i32'],
   oua_proc_stop: ['i32', 'i32'],
 } as const satisfies Record<string, Signature>;

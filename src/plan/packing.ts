@@ -1,9 +1,9 @@
-import { promisify } from 'node:util';
-import { deflate } from 'node:zlib';
+import { setImmediate as turn } from 'node:timers/promises';
+import { check, loadShim } from '../native/shim.js';
 import { chunkSize } from './schema.js';
 
-/** Where a content comes from: all of it, or pieces of any size. */
-export type ContentSource = Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+/** Where a content comes from: all of it, or pieces of any size, each valid until the next one is asked for. */
+export type ContentSource = Uint8Array | Iterable<Uint8Array>;
 
 /** A piece of a content as a plan has it. */
 export interface Packed {
@@ -14,24 +14,37 @@ export interface Packed {
 /** Compressed pieces are kept only when they save at least this share. */
 const worthwhile = 0.95;
 
-const compress = promisify<Uint8Array, { level: number }, Buffer>(deflate);
+const room = Buffer.allocUnsafeSlow(chunkSize);
 
-/** Cuts a content into pieces of `chunkSize` bytes, the last one excepted, and compresses those that it pays for. `plain`: what it was. */
+/**
+ * Cuts a content into pieces of `chunkSize` bytes, the last one excepted, and compresses those that it pays for. `plain`: what it was,
+ * valid until the next one is asked for.
+ */
 export async function* pack(source: ContentSource): AsyncGenerator<Packed & { readonly plain: Uint8Array }> {
   let compressible = true;
-  for await (const plain of chunks(source)) {
-    const packed: Uint8Array = compressible ? await compress(plain, { level: 3 }) : plain;
-    compressible = packed.length <= plain.length * worthwhile;
-    yield compressible
-      ? { encoding: 'zlib', bytes: packed, plain }
-      : { encoding: 'plain', bytes: plain, plain };
+  for (const plain of chunks(source)) {
+    const packed: Uint8Array | undefined = compressible ? compress(plain) : undefined;
+    compressible = packed !== undefined;
+    yield packed ? { encoding: 'zlib', bytes: packed, plain } : { encoding: 'plain', bytes: plain, plain };
+    // Nobody waits for the end of a large content to be heard.
+    if (plain.length === chunkSize) await turn();
   }
 }
 
-async function* chunks(source: ContentSource): AsyncGenerator<Uint8Array> {
-  const pieces = source instanceof Uint8Array ? [source] : source;
+/** The bytes in the format of zlib; undefined: they do not become so much less that it pays. */
+function compress(plain: Uint8Array): Uint8Array | undefined {
+  const most = Math.floor(plain.length * worthwhile);
+  const length = check('compress', loadShim().oua_zlib_compress(plain, plain.length, room, most));
+  return length === 0 ? undefined : Buffer.from(room.subarray(0, length));
+}
+
+function* chunks(source: ContentSource): Generator<Uint8Array> {
+  if (source instanceof Uint8Array) {
+    for (let at = 0; at < source.length; at += chunkSize) yield source.subarray(at, at + chunkSize);
+    return;
+  }
   let pending = Buffer.alloc(0);
-  for await (const piece of pieces) {
+  for (const piece of source) {
     let rest =
       pending.length > 0
         ? Buffer.concat([pending, piece])

@@ -85,7 +85,8 @@ export class EarlyContents {
       const read = () => [bytes];
       if (this.#kept.has(id) || this.#marks.cut({ id, path, size: bytes.length, read })) continue;
       const pieces: Packed[] = [];
-      for await (const { encoding, bytes: packed } of pack(bytes)) pieces.push({ encoding, bytes: packed });
+      for await (const { encoding, bytes: packed } of pack(bytes))
+        pieces.push({ encoding, bytes: encoding === 'plain' ? Buffer.from(packed) : packed });
       this.#keep(id, { pieces, size: bytes.length });
     }
   }

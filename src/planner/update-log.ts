@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { Bounded } from '../base/bounded.js';
 import type { ChangeOrder, ContentId, FileChange, Step } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
 import type { ChangeCollector, Content } from '../shadow/fs/collector.js';
@@ -10,9 +9,6 @@ import { EarlyContents } from './early-contents.js';
 import { MergeBases } from './merge-bases.js';
 import type { MarkedContent, OutputMarks } from './output-marks.js';
 import { inPhases } from './phases.js';
-
-/** Contents that are stored side by side: Node compresses in four threads. */
-const atOnce = 4;
 
 /** What the log of an update is written to and read from. */
 export interface UpdateLogParts {
@@ -78,10 +74,7 @@ export class UpdateLog {
       const { id, size, read } = found ?? content;
       await writer.putContent(id, read(), size);
     };
-    // Nothing changes the files meanwhile: while one is compressed in another thread, the next can be read.
-    const storing = new Bounded(atOnce);
-    const all = await collector.collect((content) => storing.add(() => store(content)));
-    await storing.end();
+    const all = await collector.collect(store);
     const unmarked = all.filter(wanted).map((change) => withoutMarks(change, marked));
     const changes = await this.#bases.follow(unmarked, store);
     if (changes.length === 0) return changes;
