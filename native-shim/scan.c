@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,9 +34,22 @@ static int emit(struct scan *scan, const struct oua_scan_entry *entry) {
   return 0;
 }
 
-static int walk(struct scan *scan, int parent, const char *name, size_t length, int depth);
+/* A directory that is walked: its path is the first `length` bytes of the scan's. */
+struct place {
+  DIR *directory;
+  size_t length;
+  int depth;
+  bool changed;
+};
 
-static int visit(struct scan *scan, DIR *directory, const char *name, size_t length, int depth) {
+static int walk(struct scan *scan, int parent, const char *name, const struct place *place);
+
+static bool worth_a_look(const struct scan *scan, const struct place *place, const struct dirent *entry) {
+  return scan->filter != OUA_SCAN_ENTERED || place->changed || entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN;
+}
+
+static int visit(struct scan *scan, const struct place *place, const char *name) {
+  size_t length = place->length;
   size_t name_length = strlen(name);
   size_t start = length ? length + 1 : 0;
   struct stat found;
@@ -44,7 +58,7 @@ static int visit(struct scan *scan, DIR *directory, const char *name, size_t len
   memcpy(scan->path + start, name, name_length);
   length = start + name_length;
 
-  if (fstatat(dirfd(directory), name, &found, AT_SYMLINK_NOFOLLOW) < 0) return errno == ENOENT ? 0 : -errno;
+  if (fstatat(dirfd(place->directory), name, &found, AT_SYMLINK_NOFOLLOW) < 0) return errno == ENOENT ? 0 : -errno;
   struct oua_scan_entry entry = {
       .inode = found.st_ino,
       .change_time = found.st_ctim.tv_sec * INT64_C(1000000000) + found.st_ctim.tv_nsec,
@@ -53,12 +67,17 @@ static int visit(struct scan *scan, DIR *directory, const char *name, size_t len
       .path_length = (uint32_t)length,
   };
   int result = passes(scan, &entry) ? emit(scan, &entry) : 0;
-  if (result == 0 && S_ISDIR(found.st_mode)) result = walk(scan, dirfd(directory), name, length, depth + 1);
+  if (result == 0 && S_ISDIR(found.st_mode)) {
+    struct place below = {
+        .length = length, .depth = place->depth + 1, .changed = entry.change_time >= scan->since};
+    result = walk(scan, dirfd(place->directory), name, &below);
+  }
   return result;
 }
 
-static int walk(struct scan *scan, int parent, const char *name, size_t length, int depth) {
-  if (depth > MAX_DEPTH) return -ELOOP;
+/* `place` lacks its directory, which `name` opens. */
+static int walk(struct scan *scan, int parent, const char *name, const struct place *place) {
+  if (place->depth > MAX_DEPTH) return -ELOOP;
   int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME);
   if (fd < 0) return errno == ENOENT ? 0 : -errno;
   DIR *directory = fdopendir(fd);
@@ -67,6 +86,8 @@ static int walk(struct scan *scan, int parent, const char *name, size_t length, 
     close(fd);
     return -error;
   }
+  struct place here = *place;
+  here.directory = directory;
   int result = 0;
   while (result == 0) {
     errno = 0;
@@ -75,8 +96,8 @@ static int walk(struct scan *scan, int parent, const char *name, size_t length, 
       result = -errno;
       break;
     }
-    if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-      result = visit(scan, directory, entry->d_name, length, depth);
+    if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") && worth_a_look(scan, &here, entry))
+      result = visit(scan, &here, entry->d_name);
   }
   closedir(directory);
   return result;
@@ -84,6 +105,7 @@ static int walk(struct scan *scan, int parent, const char *name, size_t length, 
 
 int32_t oua_scan_tree(const char *root, int32_t filter, int64_t since, uint8_t *records, int32_t size) {
   struct scan scan = {.filter = filter, .since = since, .next = records, .end = records + size};
-  int result = walk(&scan, AT_FDCWD, root, 0, 0);
+  struct place top = {.changed = true};
+  int result = walk(&scan, AT_FDCWD, root, &top);
   return result < 0 ? result : (int32_t)(scan.next - records);
 }

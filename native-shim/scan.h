@@ -17,6 +17,7 @@ struct oua_scan_entry {
 enum oua_scan_filter {
   OUA_SCAN_CHANGED = 0,    /* everything whose st_ctime is not before `since` */
   OUA_SCAN_HARD_LINKS = 1, /* whatever is no directory and has several names */
+  OUA_SCAN_ENTERED = 2,    /* as CHANGED, where the directory has changed, too: other directories' files cost nothing */
 };
 
 /*

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import { HostTree } from './host-tree.js';
 import { readInode, type Inode } from './inode.js';
 import { ancestors, joinPath, parentOf, type Layer, type LayerPath } from './layer.js';
@@ -16,6 +17,8 @@ export class KnownTree {
   /** Directories below which the lower layer no longer shows. */
   readonly #cut = new Set<LayerPath>();
   readonly #lowerInodes = new Map<bigint, Inode>();
+  /** The lower layer never changes. null: nothing is there. */
+  readonly #lowerStats = new Map<LayerPath, BigIntStats | null>();
   #hardLinks: Map<bigint, LayerPath[]> | undefined;
 
   constructor(layer: Layer) {
@@ -31,7 +34,7 @@ export class KnownTree {
 
   /** The inode of the lower layer, whatever was noted since. */
   lower(path: LayerPath): Inode | undefined {
-    const stat = this.#lower.lstat(path);
+    const stat = this.#lowerStat(path);
     if (!stat) return undefined;
     const known = this.#lowerInodes.get(stat.ino);
     if (known) return known;
@@ -62,7 +65,7 @@ export class KnownTree {
   names(directory: LayerPath): ReadonlySet<string> {
     const names = new Set(this.notedNames(directory));
     const shows = this.lowerShows(directory) && !this.#cut.has(directory);
-    if (shows && this.#lower.lstat(directory)?.isDirectory())
+    if (shows && this.#lowerStat(directory)?.isDirectory())
       for (const name of this.#lower.names(directory))
         if (!this.#noted.has(joinPath(directory, name))) names.add(name);
     return names;
@@ -96,6 +99,12 @@ export class KnownTree {
     inode?.names.delete(path);
     this.#note(path, null);
     if (inode?.type === 'directory') this.#cut.add(path);
+  }
+
+  #lowerStat(path: LayerPath): BigIntStats | null {
+    let stat = this.#lowerStats.get(path);
+    if (stat === undefined) this.#lowerStats.set(path, (stat = this.#lower.lstat(path) ?? null));
+    return stat;
   }
 
   #note(path: LayerPath, inode: Inode | null): void {

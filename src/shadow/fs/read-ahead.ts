@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, type BigIntStats } from 'node:fs';
 import type { ContentId } from '../../plan/model.js';
 import type { Layer, LayerPath } from './layer.js';
 import { openInShadow, readBytes } from './read.js';
-import { scanChanged } from './scan.js';
+import { scanEntered } from './scan.js';
 
 /** Bytes of the largest file that is read ahead, as it is in memory then. */
 export const largestAhead = 8 << 20;
@@ -13,6 +13,7 @@ export interface EarlyContent {
   readonly id: ContentId;
   /** One of its names in the guest. */
   readonly path: Buffer;
+  /** Valid until the next one is asked for. */
   readonly bytes: Buffer;
 }
 
@@ -33,6 +34,7 @@ interface Reading {
 export class ReadAhead {
   readonly #layer: Layer;
   readonly #read = new Map<bigint, Reading>();
+  #buffer = Buffer.alloc(0);
 
   constructor(layer: Layer) {
     this.#layer = layer;
@@ -54,7 +56,7 @@ export class ReadAhead {
    * the clock in the past, and the upper layer's file system have been synced since.
    */
   *files(since: bigint, settled: bigint): Generator<EarlyFile> {
-    for (const { path, mode } of scanChanged(this.#layer.upper, since)) {
+    for (const { path, mode } of scanEntered(this.#layer.upper, since)) {
       if ((mode & constants.S_IFMT) !== constants.S_IFREG) continue;
       const early = this.#readFile(path, settled);
       if (early) yield { ...early, path };
@@ -76,7 +78,9 @@ export class ReadAhead {
     const before = fstatSync(descriptor, { bigint: true });
     if (!before.isFile() || before.size > largestAhead || before.ctimeNs >= settled) return undefined;
     if (this.idOf(before) !== undefined) return undefined;
-    const bytes = readBytes(descriptor, Number(before.size));
+    const size = Number(before.size);
+    if (this.#buffer.length < size) this.#buffer = Buffer.allocUnsafeSlow(size);
+    const bytes = readBytes(descriptor, this.#buffer.subarray(0, size));
     const after = fstatSync(descriptor, { bigint: true });
     if (bytes.length < before.size || after.ctimeNs !== before.ctimeNs || after.size !== before.size)
       return undefined;

@@ -49,17 +49,17 @@ export function readInShadow(root: string, path: string, limit: number): Buffer 
         `the guest's ${path} is ${status.isFile() ? `longer than ${limit} bytes` : 'no regular file'}`,
         'repair it in the guest',
       );
-    return readBytes(descriptor, status.size);
+    return readBytes(descriptor, Buffer.alloc(status.size));
   } finally {
     closeSync(descriptor);
   }
 }
 
-/** Reads so many bytes of an open file from its begin on, fewer where it ends before. */
-export function readBytes(descriptor: number, size: number): Buffer {
-  const bytes = Buffer.alloc(size);
+/** Fills a buffer with the bytes of an open file from its begin on; returns as much of it as the file had bytes for. */
+export function readBytes(descriptor: number, bytes: Buffer): Buffer {
   let filled = 0;
-  for (let read; (read = readSync(descriptor, bytes, filled, size - filled, filled)) > 0;) filled += read;
+  for (let read; (read = readSync(descriptor, bytes, filled, bytes.length - filled, filled)) > 0;)
+    filled += read;
   return bytes.subarray(0, filled);
 }
 

@@ -10,7 +10,7 @@ export interface ScanEntry {
 
 /** struct oua_scan_entry of native-shim/scan.h */
 const record = { inode: 0, mode: 16, pathLength: 24, size: 32 };
-const filters = { changed: 0, hardLinks: 1 };
+const filters = { changed: 0, hardLinks: 1, entered: 2 };
 
 /** No scan gives more than this: some ten million names. */
 const largestBuffer = 1 << 30;
@@ -21,6 +21,14 @@ let buffer = Buffer.alloc(1 << 20);
 /** Whatever is in the tree at `top` and has a `st_ctime` of `since` (nanoseconds) or later. */
 export function scanChanged(top: string, since: bigint): ScanEntry[] {
   return scan(top, filters.changed, since);
+}
+
+/**
+ * As `scanChanged`, but only what is in a directory that has changed as well, so that it may have come there. Takes a fraction of
+ * the time.
+ */
+export function scanEntered(top: string, since: bigint): ScanEntry[] {
+  return scan(top, filters.entered, since);
 }
 
 /** Whatever is in the tree at `top`, is no directory and has several names. */
