@@ -27,7 +27,8 @@ interface Mark {
  */
 export class OutputMarks {
   readonly #begin = `\x02ouassister:${randomBytes(16).toString('hex')}:`;
-  readonly #pattern = new RegExp(`${this.#begin}(\\d{1,${maximumDigits}})\\x03`, 'g');
+  readonly #pattern = new RegExp(`^${this.#begin}(\\d{1,${maximumDigits}})\\x03`);
+  readonly #everywhere = new RegExp(this.#pattern.source.slice(1), 'g');
   readonly #begunPattern = new RegExp(`^${this.#begin}\\d{0,${maximumDigits}}$`);
   /** Fewer bytes of a mark's begin may be anything. */
   readonly #leastBegin = this.#begin.length - 16;
@@ -42,7 +43,7 @@ export class OutputMarks {
 
   /** A line of a terminal as its programs have printed it. */
   strip(line: string): string {
-    return this.#marked.size > 0 ? line.replace(this.#pattern, '') : line;
+    return this.#marked.size > 0 ? line.replace(this.#everywhere, '') : line;
   }
 
   /** The content without its marks; undefined: it has none. */
@@ -73,21 +74,26 @@ export class OutputMarks {
 
   #find(content: Content): Mark[] {
     const marks: Mark[] = [];
-    let rest = '';
+    let rest = Buffer.alloc(0);
     let start = 0;
     for (const piece of content.read()) {
-      const text = rest + Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString('latin1');
+      const bytes =
+        rest.length > 0
+          ? Buffer.concat([rest, piece])
+          : Buffer.from(piece.buffer, piece.byteOffset, piece.length);
       let done = 0;
-      for (const { index, 0: mark, 1: step } of text.matchAll(this.#pattern)) {
-        done = index + mark.length;
-        marks.push({ start: start + index, end: start + done, step: Number(step) });
+      for (let at = 0; (at = bytes.indexOf(this.#begin, at, 'latin1')) >= 0; at++) {
+        const [mark, step] = this.#pattern.exec(bytes.toString('latin1', at, at + this.#longest)) ?? [];
+        if (mark === undefined) continue;
+        done = at + mark.length;
+        marks.push({ start: start + at, end: start + done, step: Number(step) });
       }
       // The next piece may have the rest of one.
-      done = Math.max(done, text.length - this.#longest);
-      rest = text.slice(done);
+      done = Math.max(done, bytes.length - this.#longest);
+      rest = Buffer.from(bytes.subarray(done));
       start += done;
     }
-    const begun = this.#begunAt(rest);
+    const begun = this.#begunAt(rest.toString('latin1'));
     if (begun >= 0) marks.push({ start: start + begun, end: start + rest.length, step: undefined });
     return marks;
   }
