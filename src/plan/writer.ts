@@ -81,14 +81,17 @@ export class PlanWriter implements AsyncDisposable {
     try {
       database.pragma(`application_id = ${applicationId}`);
       database.pragma(`user_version = ${formatVersion}`);
-      database.pragma('journal_mode = WAL');
-      // Nothing of the file counts until finish(), which makes it durable as a whole.
+      // Nothing of the file counts until finish(), which makes it durable as a whole. (OFF is refused in SQLite's defensive mode.)
+      database.pragma('journal_mode = MEMORY');
       database.pragma('synchronous = OFF');
+      database.pragma('locking_mode = EXCLUSIVE');
       database.pragma('foreign_keys = ON');
       const writer = new PlanWriter(path, partial, database);
       for (const definition of Object.values(tables)) database.exec(definition);
       database.exec('BEGIN');
       writer.#header(header);
+      // Whoever finds the file of a writer that was killed can tell what it is.
+      database.exec('COMMIT; BEGIN');
       return writer;
     } catch (error) {
       database.close();
@@ -281,8 +284,6 @@ export class PlanWriter implements AsyncDisposable {
     this.#write(() => {
       this.#database.prepare('UPDATE plan SET complete = 1, digest = ?').run(digest);
       this.#database.exec('COMMIT');
-      this.#database.pragma('wal_checkpoint(TRUNCATE)');
-      this.#database.pragma('journal_mode = DELETE');
     });
     this.#close();
     synchronize(this.#partial);
@@ -462,7 +463,7 @@ function createEmpty(partial: string, path: string): void {
 }
 
 function removePartial(partial: string): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${partial}${suffix}`, { force: true });
+  rmSync(partial, { force: true });
 }
 
 function synchronize(path: string): void {
