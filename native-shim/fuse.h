@@ -190,6 +190,8 @@ OUA_EXPORT int32_t oua_proc_start(const char *directory, const uint8_t *bytes, i
 OUA_EXPORT int32_t oua_proc_attach(int32_t handle, int32_t pid, const char *path);
 /* oua_log_drain() */
 OUA_EXPORT int64_t oua_proc_drain(int32_t handle, uint8_t *buffer, int64_t length);
+/* Id of the thread that serves it. */
+OUA_EXPORT int32_t oua_proc_thread(int32_t handle);
 /*
  * Whether that process of the guest is neither found nor listed from now on; what is open of it stays readable. Returns 0,
  * or -ESRCH when the tree has none of that number.

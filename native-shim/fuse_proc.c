@@ -9,13 +9,33 @@
 #include <sys/random.h>
 #include <sys/statvfs.h>
 
-/* Attributes of static nodes never change. Names always expire: every look-up is to be seen and logged. */
+/*
+ * Attributes of static nodes never change; those of a tracee's, which changes its user now and then, hold until the look-up
+ * is over that has given them, in seconds. Names expire at once, as every look-up is to be seen and logged: but for those of hidden
+ * nodes, and of `self`, which is logged when it is read.
+ */
 #define STATIC_TIMEOUT 3600.0
+#define TRACEE_TIMEOUT 0.001
 #define LOG_PATH 1024
 
 static struct oua_proc *proc_of(fuse_req_t request) { return fuse_req_userdata(request); }
 
-static double timeout_of(struct ref ref) { return ref.tgid ? 0 : STATIC_TIMEOUT; }
+static double timeout_of(struct ref ref) { return ref.tgid ? TRACEE_TIMEOUT : STATIC_TIMEOUT; }
+
+static bool is_self(const struct oua_node *node) {
+  return node->kind == OUA_SELF || node->kind == OUA_THREAD_SELF;
+}
+
+/* Whether a static node is hidden, or somewhere below one that is. */
+static bool is_hidden(const struct oua_proc *proc, uint32_t node) {
+  while (node && !(proc->tree.nodes[node].flags & OUA_NODE_HIDDEN)) node = proc->tree.nodes[node].parent;
+  return node != 0;
+}
+
+static double name_timeout(const struct oua_proc *proc, struct ref ref) {
+  bool unlogged = is_self(oua_node_of(proc, ref)) || is_hidden(proc, ref.node);
+  return !ref.tgid && unlogged ? STATIC_TIMEOUT : 0;
+}
 
 static void append(char *path, const char *name, size_t length) {
   size_t used = strlen(path);
@@ -68,13 +88,15 @@ static void do_lookup(fuse_req_t request, fuse_ino_t parent, const char *name) {
     fuse_reply_err(request, ENOENT);
     return;
   }
-  mode_t type = oua_type_of(oua_node_of(proc, child));
-  record(request, type == S_IFDIR ? OUA_FOUND_DIRECTORY : type == S_IFLNK ? OUA_FOUND_SYMLINK : OUA_FOUND_FILE,
-         child, NULL);
+  const struct oua_node *node = oua_node_of(proc, child);
+  mode_t type = oua_type_of(node);
+  if (!is_self(node))
+    record(request, type == S_IFDIR ? OUA_FOUND_DIRECTORY : type == S_IFLNK ? OUA_FOUND_SYMLINK : OUA_FOUND_FILE,
+           child, NULL);
   fuse_reply_entry(request, &(struct fuse_entry_param){.ino = oua_ino_of(child),
                                                        .attr = oua_stat_of(proc, child),
                                                        .attr_timeout = timeout_of(child),
-                                                       .entry_timeout = 0});
+                                                       .entry_timeout = name_timeout(proc, child)});
 }
 
 static void do_getattr(fuse_req_t request, fuse_ino_t ino, struct fuse_file_info *file) {
@@ -125,7 +147,8 @@ static void do_readlink(fuse_req_t request, fuse_ino_t ino) {
     memcpy(target, proc->tree.heap + node->data, node->data_length);
   } else if (node->kind == OUA_REAL) {
     real_target(proc, ref, target, sizeof target);
-  } else if (node->kind == OUA_SELF || node->kind == OUA_THREAD_SELF) {
+  } else if (is_self(node)) {
+    record(request, OUA_FOUND_SYMLINK, ref, NULL);
     struct oua_caller caller = oua_caller_of(&proc->pids, fuse_req_ctx(request)->pid);
     if (caller.tgid) self_target(&caller, node->kind == OUA_THREAD_SELF, target, sizeof target);
   }

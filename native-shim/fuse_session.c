@@ -10,6 +10,7 @@
 #include <fuse3/fuse_lowlevel.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@ struct server {
   struct oua_proc proc;
   struct fuse_session *session;
   pthread_t thread;
+  sem_t started; /* its number is known */
+  pid_t number;
   int stop; /* eventfd: written once to end the loop */
   char *directory;
 };
@@ -37,6 +40,8 @@ static void no_log(enum fuse_log_level level, const char *format, va_list argume
 
 static void *serve(void *argument) {
   struct server *server = argument;
+  server->number = gettid();
+  sem_post(&server->started);
   struct fuse_buf request = {0};
   struct pollfd wait[] = {{.fd = fuse_session_fd(server->session), .events = POLLIN},
                           {.fd = server->stop, .events = POLLIN}};
@@ -82,12 +87,15 @@ static int start_thread(struct server *server) {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int result = -pthread_create(&server->thread, NULL, serve, server);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (result == 0) pthread_setname_np(server->thread, "oua-proc");
-  return result;
+  if (result < 0) return result;
+  pthread_setname_np(server->thread, "oua-proc");
+  while (sem_wait(&server->started) < 0 && errno == EINTR);
+  return 0;
 }
 
 static void release(struct server *server) {
   if (server->session) fuse_session_destroy(server->session);
+  sem_destroy(&server->started);
   if (server->stop >= 0) close(server->stop);
   oua_pids_close(&server->proc.pids);
   oua_log_free(server->proc.log);
@@ -152,6 +160,7 @@ int32_t oua_proc_start(const char *directory, const uint8_t *bytes, int64_t leng
   struct server *server = calloc(1, sizeof *server);
   if (!server) return -ENOMEM;
   server->stop = -1;
+  sem_init(&server->started, 0, 0);
   int result = prepare(server, directory, bytes, length);
   int32_t handle = result < 0 ? result : take_handle(server);
   if (handle >= 0 && (result = start(server)) < 0) {
@@ -170,6 +179,11 @@ int32_t oua_proc_attach(int32_t handle, int32_t pid, const char *path) {
 int64_t oua_proc_drain(int32_t handle, uint8_t *buffer, int64_t length) {
   struct server *server = server_of(handle, false);
   return server ? oua_log_drain(server->proc.log, buffer, length) : -EBADF;
+}
+
+int32_t oua_proc_thread(int32_t handle) {
+  struct server *server = server_of(handle, false);
+  return server ? server->number : -EBADF;
 }
 
 int32_t oua_proc_hide(int32_t handle, int32_t pid, int32_t hidden) {

@@ -96,7 +96,6 @@ struct tracee {
   pid_t ns_tid;       /* the same of the thread itself */
   uint8_t *affinity;  /* the CPUs that it chose among the guest's, or NULL for all */
   pid_t vfork_parent; /* waits for this one's exec or end */
-  bool bound;     /* to the tracer's CPU, while it is resumed */
   bool in_vfork;      /* waits for such a child: cannot stop, and does not run */
   struct call call;
   struct told *told; /* the last told call, or NULL */
@@ -117,8 +116,10 @@ struct events {
 
 /* Whether tracer and tracees take turns on one CPU. */
 struct cpu_sharing {
-  int loadavg; /* /proc/loadavg, or -1: never */
-  unsigned stops;
+  int loadavg;   /* /proc/loadavg, or -1: never */
+  int main_stat; /* /proc/<pid>/stat of our own main thread, or -1 */
+  unsigned stops, stops_before;
+  bool often; /* many stops in the last tick */
   int score;
   bool together;
   cpu_set_t all, here;
@@ -147,6 +148,7 @@ struct run {
   uint8_t *cpus;    /* its online CPUs, as many bytes as its cpumask has, or NULL */
   size_t cpus_size;
   struct cpu_sharing sharing;
+  pid_t server; /* our thread that serves the tracees' /proc, or 0 */
   char *hidden_proc;
   size_t tracee_count;
   struct tracee *tracees[TRACEE_BUCKETS];
@@ -256,11 +258,11 @@ bool affinity_inherit(const struct run *run, const struct tracee *parent, struct
 /* Whether the call is held now for a decision. */
 bool call_stop(struct run *run, struct tracee *tracee);
 
-/* trace-cpu.c: resumes stand between bind and release */
+/* trace-cpu.c: called where the name says; `close` while the tracees are still known */
 void cpu_open(struct run *run);
 void cpu_close(struct run *run);
-void cpu_bind(struct tracee *tracee);
-void cpu_release(struct tracee *tracee);
+void cpu_resume(struct run *run);
+void cpu_tick(struct run *run);
 void cpu_birth(struct tracee *child);
 
 /* trace-pid.c */

@@ -75,13 +75,13 @@ static void free_strings(char **strings) {
 
 static void run_free(struct run *run) {
   if (run->has_timer) timer_delete(run->timer);
+  cpu_close(run);
   if (run->start_errors >= 0) close(run->start_errors);
   for (struct tracee *tracee; (tracee = tracee_next(run, NULL));) tracee_remove(run, tracee);
   free(run->hidden_proc);
   free(run->events.bytes);
   free(run->rows);
   free(run->cpus);
-  cpu_close(run);
   free(run->filter);
   free(run->guest_pids);
   free_strings(run->asked);
@@ -94,7 +94,7 @@ int32_t oua_trace_open(int32_t flags) {
   run->flags = flags;
   run->thread = gettid();
   run->start_errors = -1;
-  run->sharing.loadavg = -1;
+  run->sharing.loadavg = run->sharing.main_stat = -1;
   int error = start_timer(run);
   pthread_mutex_lock(&runs_lock);
   int slot = 0;

@@ -41,10 +41,9 @@ static enum stop_kind classify(int status) {
 
 void stop_resume(struct tracee *tracee, int signal) {
   tracee->state = TRACEE_RUNNING;
-  cpu_bind(tracee);
+  cpu_resume(tracee->run);
   /* ESRCH: it was killed at this stop. */
   ptrace(tracee->at_exit ? PTRACE_SYSCALL : PTRACE_CONT, tracee->tid, NULL, (void *)(intptr_t)signal);
-  cpu_release(tracee);
 }
 
 static void on_seccomp(struct run *run, struct tracee *tracee) {
@@ -317,6 +316,7 @@ static void adopt_orphan(struct run *run, struct tracee *child) {
 }
 
 void stop_tick(struct run *run) {
+  cpu_tick(run);
   if (run->dying) run_kill(run);
   if (run->quiesced || run->dying) return;
   for (struct tracee *tracee = tracee_next(run, NULL), *next; tracee; tracee = next) {

@@ -156,6 +156,9 @@ OUA_EXPORT int32_t oua_trace_set_sysinfo(int32_t run, const uint8_t *info, int32
 /* The CPUs that calls tell of: nr_cpu_ids, and the mask of those online, as long as a mask of the guest's kernel. */
 OUA_EXPORT int32_t oua_trace_set_cpus(int32_t run, int32_t ids, const uint8_t *mask, int32_t length);
 
+/* A thread of this process that tracees wait for: it runs where they do. */
+OUA_EXPORT int32_t oua_trace_set_server(int32_t run, int32_t thread);
+
 /* Pids and thread ids of the guest's processes (int32_t each): calls that name one are asked about. */
 OUA_EXPORT int32_t oua_trace_set_guest_pids(int32_t run, const uint8_t *pids, int32_t length);
 

@@ -106,6 +106,7 @@ async function runTraced(
     stdio: ['ignore', output, output],
     ...answers,
     hiddenProc: hiddenProcPath,
+    procServer: proc.thread,
     ...askedExecs(around),
     connects: around.live,
     effects: around.live || around.audit,

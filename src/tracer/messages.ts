@@ -28,6 +28,7 @@ export interface Job {
   readonly guestPids: Uint8Array | undefined;
   readonly machine: MachineAnswers | undefined;
   readonly hiddenProc: string | undefined;
+  readonly procServer: number | undefined;
   /** Milliseconds. */
   readonly grace: number;
   /** Whether a process given to `arm` is to be waited for, and not only the command. */

@@ -56,6 +56,7 @@ export function prepare(options: TraceOptions, resources: ResourceStack): Prepar
       guestPids: asksCalls(options) ? packPids(options.guestPids) : undefined,
       machine: options.machine,
       hiddenProc: options.hiddenProc,
+      procServer: options.procServer,
       grace: options.grace ?? defaultGrace,
       armedLater: options.armed === 'later',
     },

@@ -162,6 +162,8 @@ export interface TraceOptions {
    * `<path>/<pid>/(exe|cwd|root)` gets the true target.
    */
   readonly hiddenProc?: string;
+  /** The thread of this process that serves the tracees' `/proc`: where it runs is up to the engine. */
+  readonly procServer?: number;
   /** Called for each exec of an armed process, one at a time, in order. What it throws ends the run. */
   readonly onExec?: (stop: ExecStop) => ExecDecision | Promise<ExecDecision>;
   /**

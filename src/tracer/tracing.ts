@@ -76,6 +76,7 @@ export class Tracing {
       machine,
       guestPids,
       hiddenProc,
+      procServer,
       file,
       argv,
       environment,
@@ -91,6 +92,7 @@ export class Tracing {
       check('set the guest', shim.oua_trace_set_guest_pids(this.#run, guestPids, guestPids.length));
     if (machine) this.#setMachine(machine);
     if (hiddenProc) check('set the hidden proc', shim.oua_trace_set_hidden_proc(this.#run, hiddenProc));
+    if (procServer) check('set the server', shim.oua_trace_set_server(this.#run, procServer));
     this.#commandPid = check(
       'start the command',
       // prettier-ignore

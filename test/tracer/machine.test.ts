@@ -1,4 +1,5 @@
 /** What the engine answers about the machine: memory, load, CPUs. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { MachineAnswers } from '../../src/tracer/tracer.js';
 import { call, results } from './calls.js';
@@ -91,5 +92,19 @@ throughEachBackend(() => {
     const large = { ...machine, cpuIds: 130, cpus: Buffer.alloc(24, 0xff) };
     expect(await results([['sched_getaffinity', 0, 128, '@128']], { machine: large })).toEqual([24]);
     expect(await results([['sched_getaffinity', 0, 16, '@16']], { machine: large })).toEqual([-EINVAL]);
+  });
+
+  test('what the run has sent to one CPU goes where it likes afterwards', async () => {
+    const allowed = () =>
+      readdirSync('/proc/self/task').map(
+        (tid) => /^Cpus_allowed:.*$/m.exec(readFileSync(`/proc/self/task/${tid}/status`, 'utf8'))?.[0],
+      );
+    const before = new Set(allowed());
+    const loop =
+      'i=0; while [ $i -lt 400 ]; do /bin/true; i=$((i + 1)); done; grep Cpus_allowed: /proc/self/status';
+    const { output, result } = await observe(['sh', '-c', loop], { machine, procServer: process.pid });
+    expect(result.exitStatus).toBe(0);
+    expect(output).toMatch(/^Cpus_allowed:/);
+    expect(new Set(allowed())).toEqual(before);
   });
 });

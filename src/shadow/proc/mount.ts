@@ -39,6 +39,8 @@ export interface ShadowProc extends AsyncDisposable {
    * @param process by its number on the host
    */
   takeRefusedWrites(process: number): readonly string[];
+  /** Id of the thread that serves it. */
+  readonly thread: number;
   /** How many accesses the log had no room for. */
   readonly lost: number;
   /** Files that the guest has and its memory does not tell, with the reason. */
@@ -99,6 +101,10 @@ class MountedProc implements ShadowProc {
     readonly absences: readonly Absence[],
   ) {
     this.#timer = setInterval(() => this.#drain(), drainMilliseconds).unref();
+  }
+
+  get thread(): number {
+    return check('ask for the thread of the shadow proc', this.shim.oua_proc_thread(this.handle));
   }
 
   attach(pid: number, path = 'proc'): void {

@@ -56,6 +56,7 @@ describe.each(backendNames)('through %s', (backend) => {
   test('mounts, logs and unmounts', async () => {
     const shadow = await mountShadowProc({ guest: fixtureGuest(), directory, shim: loadShim(backend) });
     expect(readFileSync(at('uptime'), 'utf8')).toBe('104.34 47.04\n');
+    expect(readFileSync(`/proc/self/task/${shadow.thread}/comm`, 'utf8')).toBe('oua-proc\n');
     expect(shadow.reads()).toContainEqual(expect.objectContaining({ path: '/proc/uptime', found: true }));
     await shadow[Symbol.asyncDispose]();
     expect(readdirSync(directory)).toEqual([]);
