@@ -84,19 +84,18 @@ async function kill(command: readonly string[], lines: number, afterMs: number):
 
 test('killed at any moment, also while it recovers, the agent leaves the old tree or the new one', async () => {
   const outcomes = new Set<string>();
-  let before: string[] = [];
   let after: string[] = [];
   let durationMs = 0;
-  const reset = async () => {
+  /** The guest as it was, with a mount of its own for as long as it is needed. */
+  const reset = async (): Promise<Disposable & { readonly before: string[] }> => {
     rmSync(root, { recursive: true });
     mkdirSync(join(root, 'boot'), { recursive: true });
     makeGuest(root);
     await runTool('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', join(root, 'boot')]);
-    before = snapshot(root);
+    return { before: snapshot(root), [Symbol.dispose]: () => unmount(join(root, 'boot')) };
   };
-  const drop = () => unmount(join(root, 'boot'));
   for (let round = 0; round < 25; round++) {
-    await reset();
+    using guest = await reset();
     if (round === 0) {
       await layOut();
       const started = performance.now();
@@ -111,12 +110,11 @@ test('killed at any moment, also while it recovers, the agent leaves the old tre
       expect(run(['recover'])).toEqual({ status: 0, last: 'recovered' });
       const found = withoutNow(snapshot(root));
       const outcome = found.join() === withoutNow(after).join() ? 'new' : 'old';
-      expect(found).toEqual(withoutNow(outcome === 'new' ? after : before));
+      expect(found).toEqual(withoutNow(outcome === 'new' ? after : guest.before));
       outcomes.add(outcome);
       if (outcome === 'old') expect(run(apply)).toEqual({ status: 0, last: 'applied' });
       expect(withoutNow(snapshot(root))).toEqual(withoutNow(after));
     }
-    drop();
   }
   expect(outcomes).toContain('old');
 });
