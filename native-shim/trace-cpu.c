@@ -17,8 +17,10 @@
 
 /*
  * A score of looks at which no second tracee had something to do against those at which one had: a single one may be a
- * moment between two programs of a busy run, or a child that has just been made.
+ * moment between two programs of a busy run. The former weigh double, because a process that begins or ends counts as a
+ * second one: where programs come and go one after the other, more than half of the looks find none.
  */
+#define SCORE_ALONE 2
 #define SCORE_MAX 16
 #define SCORE_TOGETHER 12
 #define SCORE_APART 4
@@ -71,7 +73,7 @@ static bool main_runs(const struct run *run) {
 
 /* The tracer goes where it is told, and all whom it waits for and who wait for it. */
 static void send(struct run *run, const cpu_set_t *cpus) {
-  sched_setaffinity(0, sizeof *cpus, cpus);
+  sched_setaffinity(run->thread, sizeof *cpus, cpus);
   if (run->server) sched_setaffinity(run->server, sizeof *cpus, cpus);
   for (struct tracee *tracee = NULL; (tracee = tracee_next(run, tracee));)
     if (tracee->state != TRACEE_DEAD) sched_setaffinity(tracee->tid, sizeof *cpus, cpus);
@@ -94,8 +96,10 @@ static void come_together(struct run *run) {
 
 static void look(struct run *run) {
   struct cpu_sharing *sharing = &run->sharing;
-  bool alone = running_now(sharing) - main_runs(run) <= 1;
-  if (alone) sharing->score = sharing->score + 2 < SCORE_MAX ? sharing->score + 2 : SCORE_MAX;
+  long running = running_now(sharing);
+  bool alone = running >= 0 && running - main_runs(run) <= 1;
+  if (alone) sharing->score += SCORE_ALONE;
+  if (sharing->score > SCORE_MAX) sharing->score = SCORE_MAX;
   if (!alone && sharing->score > 0) sharing->score--;
   if (sharing->score <= SCORE_APART) go_apart(run);
   if (!sharing->together && sharing->often && sharing->score >= SCORE_TOGETHER) come_together(run);
