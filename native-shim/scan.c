@@ -42,7 +42,7 @@ struct place {
   bool changed;
 };
 
-static int walk(struct scan *scan, int parent, const char *name, const struct place *place);
+static int walk(struct scan *scan, int parent, const char *name, struct place here);
 
 static bool worth_a_look(const struct scan *scan, const struct place *place, const struct dirent *entry) {
   return scan->filter != OUA_SCAN_ENTERED || place->changed || entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN;
@@ -70,14 +70,14 @@ static int visit(struct scan *scan, const struct place *place, const char *name)
   if (result == 0 && S_ISDIR(found.st_mode)) {
     struct place below = {
         .length = length, .depth = place->depth + 1, .changed = entry.change_time >= scan->since};
-    result = walk(scan, dirfd(place->directory), name, &below);
+    result = walk(scan, dirfd(place->directory), name, below);
   }
   return result;
 }
 
-/* `place` lacks its directory, which `name` opens. */
-static int walk(struct scan *scan, int parent, const char *name, const struct place *place) {
-  if (place->depth > MAX_DEPTH) return -ELOOP;
+/* `here` lacks its directory, which `name` opens. */
+static int walk(struct scan *scan, int parent, const char *name, struct place here) {
+  if (here.depth > MAX_DEPTH) return -ELOOP;
   int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME);
   if (fd < 0) return errno == ENOENT ? 0 : -errno;
   DIR *directory = fdopendir(fd);
@@ -86,7 +86,6 @@ static int walk(struct scan *scan, int parent, const char *name, const struct pl
     close(fd);
     return -error;
   }
-  struct place here = *place;
   here.directory = directory;
   int result = 0;
   while (result == 0) {
@@ -105,7 +104,6 @@ static int walk(struct scan *scan, int parent, const char *name, const struct pl
 
 int32_t oua_scan_tree(const char *root, int32_t filter, int64_t since, uint8_t *records, int32_t size) {
   struct scan scan = {.filter = filter, .since = since, .next = records, .end = records + size};
-  struct place top = {.changed = true};
-  int result = walk(&scan, AT_FDCWD, root, &top);
+  int result = walk(&scan, AT_FDCWD, root, (struct place){.changed = true});
   return result < 0 ? result : (int32_t)(scan.next - records);
 }
