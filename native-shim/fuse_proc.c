@@ -66,18 +66,27 @@ static bool log_path(const struct oua_proc *proc, struct ref ref, const struct o
   return true;
 }
 
-static void record(fuse_req_t request, enum oua_access access, struct ref ref, const char *missing) {
+static struct oua_caller caller_of(fuse_req_t request) {
+  return oua_caller_of(&proc_of(request)->pids, fuse_req_ctx(request)->pid);
+}
+
+static void record_of(fuse_req_t request, const struct oua_caller *caller, enum oua_access access, struct ref ref,
+                      const char *missing) {
   const struct oua_proc *proc = proc_of(request);
-  pid_t tid = fuse_req_ctx(request)->pid;
   char path[LOG_PATH];
-  struct oua_caller caller = oua_caller_of(&proc->pids, tid);
   /* The sandbox's init is the launcher and then our own: not part of the update. */
-  if (caller.tgid == 1 && proc->pids.real >= 0) return;
+  if (caller->tgid == 1 && proc->pids.real >= 0) return;
   /* An attempt to write counts in /sys, too, and is its process's. */
   bool write = access == OUA_WRITE_REFUSED;
-  if (!log_path(proc, ref, &caller, write, path)) return;
+  if (!log_path(proc, ref, caller, write, path)) return;
   if (missing) append(path, missing, strlen(missing));
-  oua_log_put(proc->log, access, write && caller.host_tgid ? caller.host_tgid : tid, caller.comm, path);
+  pid_t tid = fuse_req_ctx(request)->pid;
+  oua_log_put(proc->log, access, write && caller->host_tgid ? caller->host_tgid : tid, caller->comm, path);
+}
+
+static void record(fuse_req_t request, enum oua_access access, struct ref ref, const char *missing) {
+  struct oua_caller caller = caller_of(request);
+  record_of(request, &caller, access, ref, missing);
 }
 
 static void do_lookup(fuse_req_t request, fuse_ino_t parent, const char *name) {
@@ -148,8 +157,8 @@ static void do_readlink(fuse_req_t request, fuse_ino_t ino) {
   } else if (node->kind == OUA_REAL) {
     real_target(proc, ref, target, sizeof target);
   } else if (is_self(node)) {
-    record(request, OUA_FOUND_SYMLINK, ref, NULL);
-    struct oua_caller caller = oua_caller_of(&proc->pids, fuse_req_ctx(request)->pid);
+    struct oua_caller caller = caller_of(request);
+    record_of(request, &caller, OUA_FOUND_SYMLINK, ref, NULL);
     if (caller.tgid) self_target(&caller, node->kind == OUA_THREAD_SELF, target, sizeof target);
   }
   if (target[0])
