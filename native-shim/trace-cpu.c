@@ -128,11 +128,10 @@ void cpu_birth(struct tracee *child) {
 
 void cpu_close(struct run *run) {
   struct cpu_sharing *sharing = &run->sharing;
-  if (sharing->loadavg < 0) return;
   go_apart(run);
-  close(sharing->loadavg);
+  if (sharing->loadavg >= 0) close(sharing->loadavg);
   if (sharing->main_stat >= 0) close(sharing->main_stat);
-  sharing->loadavg = -1;
+  sharing->loadavg = sharing->main_stat = -1;
 }
 
 int32_t oua_trace_set_server(int32_t handle, int32_t thread) {
