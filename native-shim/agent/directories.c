@@ -33,11 +33,6 @@ static void note(FILE *parents, const char *path, bool holds) {
   if (fd >= 0) close(fd);
 }
 
-static bool is_above(const char *directory, const char *path) {
-  size_t length = strlen(directory);
-  return strncmp(directory, path, length) == 0 && (path[length] == '/' || path[length] == '\0');
-}
-
 /* The nearest one that exists, and those above it that the previous path did not have. */
 static void note_above(FILE *parents, const char *path, char previous[PATH_MAX]) {
   char directory[PATH_MAX];
@@ -88,16 +83,31 @@ static bool find(const char *text, size_t size, const char *path, struct entry *
   return false;
 }
 
+/*
+ * It is made whole where only we are, and then moved: whoever owns the directory above could put something else in its
+ * place before it has its owner and mode.
+ */
+static int make_whole(int state, const struct place *place, const struct entry *noted) {
+  static const char name[] = "directory";
+  if (unlinkat(state, name, AT_REMOVEDIR) < 0 && errno != ENOENT) return -1;
+  int fd = mkdirat(state, name, 0700) < 0 ? -1 : open_child(state, name);
+  bool ok = fd >= 0 && (!noted || (fchown(fd, noted->uid, noted->gid) == 0 && fchmod(fd, noted->mode) == 0)) &&
+            renameat(state, name, place->parent, place->name) == 0;
+  int error = errno;
+  if (fd >= 0) close(fd);
+  errno = error;
+  return ok ? 0 : -1;
+}
+
 static int make(const char *path, const char *text, size_t size) {
   struct place place;
   struct stat status;
   struct entry noted;
   if (open_place(path, &place) < 0) return -1;
-  bool missing = !look(place.parent, place.name, &status);
-  int result = !missing ? 0 : errno ? -1 : mkdirat(place.parent, place.name, 0700);
-  if (missing && result == 0 && find(text, size, path, &noted)) {
-    result = fchownat(place.parent, place.name, noted.uid, noted.gid, AT_SYMLINK_NOFOLLOW);
-    if (result == 0) result = fchmodat(place.parent, place.name, noted.mode, 0);
+  int result = look(place.parent, place.name, &status) ? 0 : -1;
+  if (result < 0 && errno == 0) {
+    struct volume *volume = volume_of(path, false);
+    if (volume) result = make_whole(volume->state, &place, find(text, size, path, &noted) ? &noted : NULL);
   }
   int error = errno;
   close_place(&place);
@@ -125,6 +135,7 @@ static void restore_time(const struct entry *entry) {
   struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = entry->seconds, .tv_nsec = entry->nanoseconds}};
   struct stat status;
   size_t length;
+  if (is_gone(entry->path)) return;
   int parent = open_ancestor(entry->path, true, &length);
   int fd = parent >= 0 && length == strlen(entry->path) ? open_child(parent, ".") : -1;
   if (fd >= 0 && fstat(fd, &status) == 0 &&

@@ -1,6 +1,5 @@
 #include "files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -90,33 +89,48 @@ int files_stage(const struct stream *stream) {
 
 /* ---- putting in place ---- */
 
-static bool is_empty(int parent, const char *name) {
-  int fd = open_child(parent, name);
-  DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-  if (!directory) return false;
-  bool empty = true;
-  for (struct dirent *entry; empty && (entry = readdir(directory));)
-    empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-  closedir(directory);
-  return empty;
-}
-
-/* Keeps what is at a place. Its name stays taken until something is renamed over it, where that can be. */
-static int set_aside(const struct place *place, const struct stat *status, int state, const char *backup) {
-  if (!S_ISDIR(status->st_mode) && linkat(place->parent, place->name, state, backup, 0) == 0) return 0;
-  return renameat(place->parent, place->name, state, backup);
+/* An empty directory with the metadata of one that is there becomes its backup. */
+static int keep_twin(int fd, int state, const struct names *names) {
+  int twin = mkdirat(state, names->fresh, 0700) < 0 ? -1 : open_child(state, names->fresh);
+  bool ok = twin >= 0 && metadata_copy(fd, twin) == 0 && renameat(state, names->fresh, state, names->backup) == 0;
+  int error = errno;
+  if (twin >= 0) close(twin);
+  errno = error;
+  return ok ? 0 : -1;
 }
 
 static int change_directory(const struct place *place, const struct change *change, int state, const struct names *names) {
   int fd = open_child(place->parent, place->name);
-  int twin = mkdirat(state, names->fresh, 0700) < 0 ? -1 : open_child(state, names->fresh);
-  bool ok = fd >= 0 && twin >= 0 && metadata_copy(fd, twin) == 0 &&
-            renameat(state, names->fresh, state, names->backup) == 0 && metadata_set_directory(fd, change) == 0;
+  bool ok = fd >= 0 && keep_twin(fd, state, names) == 0 && metadata_set_directory(fd, change) == 0;
   int error = errno;
   if (fd >= 0) close(fd);
-  if (twin >= 0) close(twin);
   errno = error;
   return ok ? 0 : -1;
+}
+
+/*
+ * An empty directory goes by rmdir(2): moved, it could still be filled by who has it open. ENOTEMPTY when it has been
+ * filled meanwhile.
+ */
+static int remove_directory(const struct place *place, int state, const struct names *names) {
+  int fd = open_child(place->parent, place->name);
+  int result = fd < 0 ? -1 : keep_twin(fd, state, names);
+  if (result == 0 && (result = unlinkat(place->parent, place->name, AT_REMOVEDIR)) < 0) {
+    int error = errno;
+    unlinkat(state, names->backup, AT_REMOVEDIR);
+    errno = error;
+  }
+  int error = errno;
+  if (fd >= 0) close(fd);
+  errno = error;
+  return result;
+}
+
+/* Keeps what is at a place. Its name stays taken until something is renamed over it, where that can be. */
+static int set_aside(const struct place *place, const struct stat *status, int state, const struct names *names) {
+  if (S_ISDIR(status->st_mode)) return remove_directory(place, state, names);
+  if (linkat(place->parent, place->name, state, names->backup, 0) == 0) return 0;
+  return renameat(place->parent, place->name, state, names->backup);
 }
 
 static int refresh_time(const struct change *change, int state, const char *name) {
@@ -149,16 +163,12 @@ static int put(const struct place *place, const struct change *change, int state
   bool exists = look(place->parent, place->name, &status);
   if (!exists && errno) return -1;
   if (exists && is_directory_put(change) && S_ISDIR(status.st_mode)) return change_directory(place, change, state, names);
-  if (exists && S_ISDIR(status.st_mode) && !is_empty(place->parent, place->name)) {
-    errno = ENOTEMPTY;
-    return -1;
-  }
   if (change->kind == RECORD_LINK) {
     int linked = make_link(place, change, state, names);
     if (linked != 0) return linked < 0 ? -1 : 0;
   }
   if (refresh_time(change, state, names->staged) < 0) return -1;
-  if (exists && set_aside(place, &status, state, names->backup) < 0) return -1;
+  if (exists && set_aside(place, &status, state, names) < 0) return -1;
   /* A directory can't be renamed over something else. */
   if (exists && is_directory_put(change) && unlinkat(place->parent, place->name, 0) < 0 && errno != ENOENT) return -1;
   return renameat(state, names->staged, place->parent, place->name);
@@ -168,11 +178,11 @@ static int remove_name(const struct place *place, const struct change *change, i
                        struct path_list *kept) {
   struct stat status;
   if (!look(place->parent, place->name, &status)) return errno ? -1 : 0;
-  if (S_ISDIR(status.st_mode) && !is_empty(place->parent, place->name)) {
-    path_list_add(kept, change->path);
-    return 0;
-  }
-  return renameat(place->parent, place->name, state, names->backup);
+  if (!S_ISDIR(status.st_mode)) return renameat(place->parent, place->name, state, names->backup);
+  if (remove_directory(place, state, names) == 0) return 0;
+  if (errno != ENOTEMPTY && errno != EBUSY) return -1;
+  path_list_add(kept, change->path);
+  return 0;
 }
 
 /* Before what is there is put away: a database is merged with it, of the rest it is told. Then the content is whole. */

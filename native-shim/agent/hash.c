@@ -4,11 +4,17 @@
 #include <sha2.h>
 #include <unistd.h>
 
+#include "process.h"
+
 int hash_file(int fd, uint8_t digest[32]) {
   static uint8_t buffer[1 << 18];
   SHA2_CTX context;
   SHA256Init(&context);
   for (;;) {
+    if (stop_requested()) {
+      errno = EINTR;
+      return -1;
+    }
     ssize_t got = read(fd, buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return -1;

@@ -22,6 +22,9 @@
 #include "replay.h"
 #include "report.h"
 
+/* In the guest's memory: whoever started us has made it, for what we report. */
+#define RUN_DIRECTORY "/run/ouassister"
+
 struct arguments {
   const char *command;
   const char *stream;
@@ -71,13 +74,22 @@ static int lock_directory(int fd) {
   return result;
 }
 
+/*
+ * One agent at a time, also where dpkg has no lock. Held until the process ends. What any user can open any user can
+ * lock: in a guest that runs it is a directory of root's alone.
+ */
+static int lock(const char *path) {
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return fail_errno("AGENT_FAILED", path, "can't be opened");
+  return lock_directory(fd) < 0 ? fail("GUEST_BUSY", path, "another replay is going on") : 0;
+}
+
 static int enter(const char *root) {
   if (root && (chdir(root) < 0 || chroot(".") < 0)) return fail_errno("AGENT_FAILED", root, "can't be entered");
   if (chdir("/") < 0) return fail_errno("AGENT_FAILED", "/", "can't be entered");
-  /* One agent at a time, also where dpkg has no lock. Held until the process ends. */
-  int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 || lock_directory(fd) < 0) return fail("GUEST_BUSY", "/", "another replay is going on");
-  return 0;
+  if (root) return lock("/");
+  if (mkdir(RUN_DIRECTORY, 0700) < 0 && errno != EEXIST) return fail_errno("AGENT_FAILED", RUN_DIRECTORY, "can't be made");
+  return lock(RUN_DIRECTORY);
 }
 
 static int refuse(void) {

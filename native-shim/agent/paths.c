@@ -69,6 +69,12 @@ bool look(int directory, const char *name, struct stat *status) {
   return false;
 }
 
+bool is_above(const char *directory, const char *path) {
+  size_t length = strlen(directory);
+  if (length == 1) return true;
+  return strncmp(directory, path, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
 int mount_of(int fd, uint64_t *mount) {
   struct statx status;
   if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &status) < 0) return -1;

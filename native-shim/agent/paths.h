@@ -29,6 +29,9 @@ int open_ancestor(const char *path, bool self, size_t *length);
 /* lstat. False: nothing there; other failures set errno other than 0 and say false too. */
 bool look(int directory, const char *name, struct stat *status);
 
+/* Whether `path` is `directory` or below it, by name. */
+bool is_above(const char *directory, const char *path);
+
 /* Identifies the mount (not the file system: a bind mount is another one) that a descriptor lies on. */
 int mount_of(int fd, uint64_t *mount);
 

@@ -171,6 +171,7 @@ int script_run(const struct script *script, unsigned timeout, struct outcome *ou
   int fd = open(script->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   int hashed = fd < 0 ? -1 : hash_file(fd, found);
   if (fd >= 0) close(fd);
+  if (hashed < 0 && stop_requested()) return fail("INTERRUPTED", "", "stopped");
   if (hashed < 0) return fail_errno("SCRIPT_CHANGED", script->path, "the script can't be read");
   if (memcmp(found, script->sha256, DIGEST_SIZE) != 0)
     return fail("SCRIPT_CHANGED", script->path, "the script is not the one that was planned");

@@ -162,7 +162,9 @@ static int roll_back(const struct stream *stream, struct path_list *left) {
   failure.set = false;
   int result = 0;
   if (volume_count > 0 && volumes[0].state >= 0) {
-    if (journal_has("staged")) result = files_restore(stream, left);
+    struct journal journal;
+    result = journal_read(&journal);
+    if (result == 0 && journal.staged) result = files_restore(stream, left);
     if (result == 0) result = volumes_sync() < 0 || journal_write("restored") < 0 ? -1 : volumes_remove();
   }
   if (result == 0) failure = cause;
@@ -203,12 +205,11 @@ enum agent_exit replay(const struct stream *stream, const struct replay_options 
 static int recover(const char *name) {
   struct path_list left = {0};
   struct stream stream;
-  if (volumes_open(name) < 0) return -1;
-  const char *outcome = journal_has("committed") ? "committed" : journal_has("stopped") ? "stopped" : "restored";
+  struct journal journal;
+  if (volumes_open(name, &journal) < 0) return -1;
+  const char *outcome = journal.committed ? "committed" : journal.stopped ? "stopped" : "restored";
   int result = 0;
-  if (strcmp(outcome, "restored") != 0) {
-    result = volumes_remove();
-  } else if (journal_has("restored") || !journal_has("staged")) {
+  if (journal_is_final(&journal) || !journal.staged) {
     result = volumes_remove();
   } else {
     int records = state_open("records", O_RDONLY);

@@ -53,9 +53,9 @@ static int restore_directory(const struct place *place, int state, const char *b
 static int undo(const struct change *change, const struct place *place, int state, const struct names *names) {
   struct stat status;
   bool backed_up = look(state, names->backup, &status);
-  bool twin = backed_up && is_directory_put(change) && S_ISDIR(status.st_mode);
+  bool directory = backed_up && S_ISDIR(status.st_mode);
   bool made = change->kind != RECORD_REMOVE && !look(state, names->staged, &status);
-  if (twin) return restore_directory(place, state, names->backup);
+  if (directory && (is_directory_put(change) || !made)) return restore_directory(place, state, names->backup);
   int result = made ? take_back(place, state, names, backed_up) : 0;
   return result == 0 && backed_up ? put_back(place, state, names->backup) : result;
 }
@@ -63,7 +63,7 @@ static int undo(const struct change *change, const struct place *place, int stat
 static bool has_backup(const char *name) {
   struct stat status;
   for (int i = 0; i < volume_count; i++)
-    if (look(volumes[i].state, name, &status) || errno) return true;
+    if (!volumes[i].gone && (look(volumes[i].state, name, &status) || errno)) return true;
   return false;
 }
 
@@ -71,17 +71,19 @@ static bool has_backup(const char *name) {
 static int open_place_again(const struct change *change, const struct names *names, struct place *place,
                             struct path_list *left) {
   if (open_place(change->path, place) == 0) return 0;
+  int error = errno;
   if (has_backup(names->backup))
     return directories_make(change->path) < 0 || open_place(change->path, place) < 0
                ? fail_errno("AGENT_FAILED", change->path, "can't be brought back, its directory can't be reached")
                : 0;
-  if (errno != ENOENT) path_list_add(left, change->path);
+  if (error != ENOENT) path_list_add(left, change->path);
   return 1;
 }
 
 static int undo_change(const struct change *change, const struct names *names, struct path_list *left) {
   struct place place;
   struct stat status;
+  if (is_gone(change->path)) return 0;
   int opened = open_place_again(change, names, &place, left);
   if (opened != 0) return opened < 0 ? -1 : 0;
   struct volume *volume = volume_of(change->path, false);

@@ -3,16 +3,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "paths.h"
 #include "report.h"
-#include "write.h"
+#include "state.h"
 
 struct volume volumes[VOLUMES_MAX];
 int volume_count;
@@ -30,8 +31,18 @@ static struct volume *add_volume(uint64_t mount, const char *top) {
 
 static struct volume *find_volume(uint64_t mount) {
   for (int i = 0; i < volume_count; i++)
-    if (volumes[i].mount == mount) return &volumes[i];
+    if (volumes[i].mount == mount && !volumes[i].gone) return &volumes[i];
   return NULL;
+}
+
+/* Where its state directory is. */
+static const char *state_place(const struct volume *volume) { return volume == volumes ? STATE_ROOT : volume->top; }
+
+bool is_gone(const char *path) {
+  const struct volume *nearest = NULL;
+  for (int i = 0; i < volume_count; i++)
+    if (is_above(volumes[i].top, path) && (!nearest || strlen(volumes[i].top) > strlen(nearest->top))) nearest = &volumes[i];
+  return nearest && nearest->gone;
 }
 
 /* The path of the top directory of the mount that `fd`, which `path` names up to `length`, lies on. */
@@ -109,15 +120,17 @@ static int make_directory(int directory, const char *name) { return mkdirat(dire
 static int remove_directory(int directory, const char *name) { return unlinkat(directory, name, AT_REMOVEDIR); }
 
 static int open_state(struct volume *volume) {
-  int top = open_directory(volume->top);
+  int top = open_directory(state_place(volume));
   if (top < 0) return -1;
   volume->state = openat(top, volume->state_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   close(top);
-  return volume->state < 0 ? -1 : 0;
+  if (volume->state < 0) return -1;
+  if (volume == volumes) state_enter(volume->state);
+  return 0;
 }
 
 static int create_state(struct volume *volume) {
-  int top = open_directory(volume->top);
+  int top = open_directory(state_place(volume));
   if (top < 0) return -1;
   int made = keeping_times(top, make_directory, volume->state_name);
   close(top);
@@ -137,58 +150,83 @@ static int create_state_root(void) {
   return made < 0 && errno != EEXIST ? -1 : 0;
 }
 
-int volumes_create(const uint8_t plan[DIGEST_SIZE]) {
-  char name[2 * DIGEST_SIZE + 1];
-  plan_name(plan, name);
-  if (create_state_root() < 0) return fail_errno("AGENT_FAILED", STATE_ROOT, "can't be made");
+static void name_state(struct volume *volume, const char *name) {
+  const char *prefix = volume == volumes ? "" : ".ouassister-";
+  snprintf(volume->state_name, sizeof volume->state_name, "%s%s", prefix, name);
+}
+
+/* Whether a mount's files end with the boot. -1 with errno. */
+static int is_in_memory(const struct volume *volume) {
+  struct statfs status;
+  int top = open_directory(volume->top);
+  int result = top < 0 ? -1 : fstatfs(top, &status);
+  if (top >= 0) close(top);
+  return result < 0 ? -1 : status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC;
+}
+
+/* `mounts`: of each volume whether it is (m)emory or (d)isk, its top, and a NUL. */
+static int write_mounts(void) {
   size_t size = 0;
-  char *mounts = malloc((size_t)volume_count * sizeof volumes[0].top + 1);
+  int result = 0;
+  char *mounts = malloc((size_t)volume_count * (sizeof volumes[0].top + 1));
   if (!mounts) abort();
-  for (int i = 0; i < volume_count; i++) {
-    struct volume *volume = &volumes[i];
-    if (i == 0) {
-      strcpy(volume->top, STATE_ROOT);
-      strcpy(volume->state_name, name);
-    } else {
-      snprintf(volume->state_name, sizeof volume->state_name, ".ouassister-%s", name);
-      strcpy(mounts + size, volume->top);
-      size += strlen(volume->top) + 1;
-    }
+  for (int i = 0; result == 0 && i < volume_count; i++) {
+    int memory = is_in_memory(&volumes[i]);
+    if (memory < 0) result = fail_errno("AGENT_FAILED", volumes[i].top, "its file system can't be found");
+    size += (size_t)sprintf(mounts + size, "%c%s", memory > 0 ? 'm' : 'd', volumes[i].top) + 1;
   }
-  int result = create_state(&volumes[0]) < 0 ? fail_errno("AGENT_FAILED", STATE_ROOT, "can't be made") : 0;
-  /* Where the others will be is known before they are there: whatever happens, they are found again. */
   if (result == 0) result = state_write("mounts", mounts, size);
-  for (int i = 1; result == 0 && i < volume_count; i++)
-    if (create_state(&volumes[i]) < 0) result = fail_errno("AGENT_FAILED", volumes[i].top, "can't hold the agent's files");
+  /* Durable before what it tells of: a power cut may keep what is on the other mounts alone. */
+  if (result == 0 && fsync(volumes[0].state) < 0) result = fail_errno("AGENT_FAILED", STATE_ROOT, "can't be synced");
   free(mounts);
   return result;
 }
 
-int volumes_open(const char *name) {
+int volumes_create(const uint8_t plan[DIGEST_SIZE]) {
+  char name[2 * DIGEST_SIZE + 1];
+  plan_name(plan, name);
+  for (int i = 0; i < volume_count; i++) name_state(&volumes[i], name);
+  if (create_state_root() < 0 || create_state(&volumes[0]) < 0) return fail_errno("AGENT_FAILED", STATE_ROOT, "can't be made");
+  /* Where the others will be is known before they are there: whatever happens, they are found again. */
+  if (write_mounts() < 0) return -1;
+  for (int i = 1; i < volume_count; i++)
+    if (create_state(&volumes[i]) < 0) return fail_errno("AGENT_FAILED", volumes[i].top, "can't hold the agent's files");
+  return 0;
+}
+
+static int unreadable(const char *path) { return fail_errno("AGENT_FAILED", path, "the state of an earlier run can't be read"); }
+
+/* `needed`: it was made, and nobody has taken it away. */
+static int open_other(const char *top, const char *name, bool memory, bool needed) {
+  struct volume *volume = add_volume(0, top);
+  if (!volume) return -1;
+  name_state(volume, name);
+  if (open_state(volume) == 0) return mount_of(volume->state, &volume->mount) < 0 ? unreadable(top) : 0;
+  if (errno != ENOENT && errno != ENOTDIR) return unreadable(top);
+  if (!needed) volume_count--; /* killed before it was made, or after it was removed */
+  else if (memory) volume->gone = true;
+  else return fail("AGENT_FAILED", top, "it is not mounted, and has old files of an earlier run");
+  return 0;
+}
+
+int volumes_open(const char *name, struct journal *journal) {
   for (int i = 0; i < volume_count; i++)
     if (volumes[i].state >= 0) close(volumes[i].state);
   volume_count = 0;
   struct volume *first = add_volume(0, STATE_ROOT);
-  snprintf(first->state_name, sizeof first->state_name, "%s", name);
-  if (open_state(first) < 0 || mount_of(first->state, &first->mount) < 0)
-    return fail_errno("AGENT_FAILED", STATE_ROOT, "the state of an earlier run can't be read");
-  size_t size;
+  name_state(first, name);
+  if (open_state(first) < 0 || mount_of(first->state, &first->mount) < 0) return unreadable(STATE_ROOT);
+  if (journal_read(journal) < 0) return -1;
+  bool needed = journal->staged && !journal_is_final(journal);
+  size_t size = 0;
   char *mounts = state_read("mounts", &size);
-  for (char *top = mounts; mounts && top < mounts + size; top += strlen(top) + 1) {
-    struct volume *volume = add_volume(0, top);
-    if (!volume) break;
-    snprintf(volume->state_name, sizeof volume->state_name, ".ouassister-%s", name);
-    if (open_state(volume) == 0) {
-      if (mount_of(volume->state, &volume->mount) < 0) break;
-    } else if (errno == ENOENT) {
-      volume_count--; /* killed before it was made, or after it was removed */
-    } else {
-      fail_errno("AGENT_FAILED", top, "the state of an earlier run can't be read");
-      break;
-    }
-  }
+  if (!mounts && (needed || errno != ENOENT)) return unreadable(STATE_ROOT);
+  int result = 0;
+  for (char *at = mounts; result == 0 && mounts && at < mounts + size; at += strlen(at) + 1)
+    if (at == mounts) snprintf(first->top, sizeof first->top, "%s", at + 1);
+    else result = open_other(at + 1, name, *at == 'm', needed);
   free(mounts);
-  return failure.set ? -1 : 0;
+  return result;
 }
 
 /* Ours are flat: files, links and empty directories. */
@@ -209,7 +247,7 @@ static int empty_directory(int fd) {
 }
 
 static int remove_state(struct volume *volume) {
-  int top = open_directory(volume->top);
+  int top = open_directory(state_place(volume));
   if (top < 0) return -1;
   int result = empty_directory(volume->state);
   if (result == 0 && volume == volumes) {
@@ -217,6 +255,8 @@ static int remove_state(struct volume *volume) {
     unlinkat(volume->state, "journal", 0);
   }
   if (result == 0) result = keeping_times(top, remove_directory, volume->state_name);
+  /* Durable before the first one goes, which alone tells of the others. */
+  if (result == 0 && volume != volumes) result = fsync(top);
   close(top);
   close(volume->state);
   volume->state = -1;
@@ -226,7 +266,7 @@ static int remove_state(struct volume *volume) {
 int volumes_remove(void) {
   for (int i = volume_count - 1; i >= 0; i--)
     if (volumes[i].state >= 0 && remove_state(&volumes[i]) < 0)
-      return fail_errno("AGENT_FAILED", volumes[i].top, "the agent's own files can't be removed");
+      return fail_errno("AGENT_FAILED", state_place(&volumes[i]), "the agent's own files can't be removed");
   return state_root_remove();
 }
 
@@ -242,64 +282,6 @@ int state_root_remove(void) {
 
 int volumes_sync(void) {
   for (int i = 0; i < volume_count; i++)
-    if (syncfs(volumes[i].state) < 0) return fail_errno("AGENT_FAILED", volumes[i].top, "can't be synced");
+    if (!volumes[i].gone && syncfs(volumes[i].state) < 0) return fail_errno("AGENT_FAILED", volumes[i].top, "can't be synced");
   return 0;
-}
-
-int state_open(const char *name, int flags) {
-  return openat(volumes[0].state, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
-}
-
-int state_write(const char *name, const void *data, size_t size) {
-  char temporary[64];
-  snprintf(temporary, sizeof temporary, "%s.new", name);
-  int fd = state_open(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-  bool ok = fd >= 0 && write_all(fd, data, size) && fdatasync(fd) == 0 && renameat(volumes[0].state, temporary, volumes[0].state, name) == 0;
-  int result = ok ? 0 : fail_errno("AGENT_FAILED", STATE_ROOT, "%s can't be written", name);
-  if (fd >= 0) close(fd);
-  return result;
-}
-
-char *state_read(const char *name, size_t *size) {
-  struct stat status;
-  int fd = state_open(name, O_RDONLY);
-  if (fd < 0) return NULL;
-  char *data = NULL;
-  if (fstat(fd, &status) == 0 && (uint64_t)status.st_size <= STREAM_RECORDS_MAX) {
-    data = malloc((size_t)status.st_size + 1);
-    if (!data) abort();
-    ssize_t got = read(fd, data, (size_t)status.st_size);
-    *size = got < 0 ? 0 : (size_t)got;
-    data[*size] = '\0';
-  }
-  close(fd);
-  return data;
-}
-
-int journal_write(const char *format, ...) {
-  char text[128];
-  va_list arguments;
-  va_start(arguments, format);
-  int length = vsnprintf(text, sizeof text - 1, format, arguments);
-  va_end(arguments);
-  text[length++] = '\n';
-  int fd = state_open("journal", O_WRONLY | O_CREAT | O_APPEND);
-  bool ok = fd >= 0 && write(fd, text, (size_t)length) == length && fdatasync(fd) == 0;
-  int result = ok ? 0 : fail_errno("AGENT_FAILED", STATE_ROOT, "the journal can't be written");
-  if (fd >= 0) close(fd);
-  return result;
-}
-
-bool journal_has(const char *word) {
-  size_t size, length = strlen(word);
-  char *text = state_read("journal", &size);
-  bool found = false;
-  for (char *line = text; text && !found && *line;) {
-    char *end = strchr(line, '\n');
-    if (!end) break; /* torn: it never counted */
-    found = (size_t)(end - line) == length && memcmp(line, word, length) == 0;
-    line = end + 1;
-  }
-  free(text);
-  return found;
 }

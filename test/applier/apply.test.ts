@@ -347,7 +347,7 @@ describe('a plan that does not fit', () => {
 
   test('is refused by the same guest at another moment', async () => {
     copyFileSync(agentProgram(), join(root, 'agent'));
-    mkdirSync(join(root, 'dev'));
+    for (const name of ['dev', 'run']) mkdirSync(join(root, name));
     await runTool('mount', ['--bind', '/dev', join(root, 'dev')]);
     try {
       // A guest that runs, not a directory: its uptime is this machine's.

@@ -1,6 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -117,6 +125,80 @@ test('killed at any moment, also while it recovers, the agent leaves the old tre
     }
   }
   expect(outcomes).toContain('old');
+});
+
+/** Applies a plan that ends with a script that does not, and kills the agent there. */
+async function cutOff(plan: PlanBuilder): Promise<void> {
+  using reader = PlanReader.open(await plan.script(['sleep', '60']).write(join(folder, 'plan')));
+  writeStream(reader, stream);
+  // It says: check, stage, and each of the steps.
+  const agent = spawn(agentProgram(), argumentsOf(apply), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const gone = once(agent, 'close');
+  let said = '';
+  for await (const chunk of agent.stdout) {
+    said += String(chunk);
+    if (said.includes('"kind":"files"')) break;
+  }
+  agent.kill('SIGKILL');
+  await gone;
+  // The script, if it has begun: a power cut would have ended it, too.
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)))
+    if (rootOf(pid) === root) process.kill(Number(pid), 'SIGKILL');
+}
+
+function rootOf(pid: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/root`);
+  } catch {
+    return undefined;
+  }
+}
+
+test('of a mount in memory that the guest has not any more after a power cut nothing is brought back, and the rest is', async () => {
+  mkdirSync(join(root, 'run'));
+  makeGuest(root);
+  const before = withoutNow(snapshot(root));
+  await runTool('mount', ['-t', 'tmpfs', 'tmpfs', join(root, 'run')]);
+  writeFileSync(join(root, 'run/old'), 'old');
+  const plan = new PlanBuilder().expect(root, '/etc/app.conf', '/run/old', '/run/new');
+  plan.files(
+    plan.file('/etc/app.conf', 'colour = red\n'),
+    plan.file('/run/old', 'changed'),
+    plan.file('/run/new', 'new'),
+  );
+  await cutOff(plan);
+  expect(readFileSync(join(root, 'run/new'), 'utf8')).toBe('new');
+  unmount(join(root, 'run'));
+  // What is there now was never the plan's.
+  writeFileSync(join(root, 'run/new'), 'of this boot');
+  expect(run(['recover'])).toEqual({ status: 0, last: 'recovered' });
+  expect(readFileSync(join(root, 'run/new'), 'utf8')).toBe('of this boot');
+  rmSync(join(root, 'run/new'));
+  expect(withoutNow(snapshot(root))).toEqual(before);
+});
+
+test('a mount on a disk that is not there is waited for: what it has is not given up', async () => {
+  const disk = join(folder, 'disk');
+  await runTool('mke2fs', ['-q', '-t', 'ext4', disk, '16M']);
+  mkdirSync(join(root, 'boot'));
+  makeGuest(root);
+  const mount = () => runTool('mount', ['-o', 'loop', disk, join(root, 'boot')]);
+  await mount();
+  writeFileSync(join(root, 'boot/kernel'), 'old');
+  const before = withoutNow(snapshot(root));
+  const plan = new PlanBuilder().expect(root, '/boot/kernel');
+  plan.files(plan.file('/boot/kernel', 'new'));
+  await cutOff(plan);
+  unmount(join(root, 'boot'));
+  expect(run(['recover'])).toEqual({ status: 12, last: 'refused' });
+  await mount();
+  try {
+    expect(readFileSync(join(root, 'boot/kernel'), 'utf8')).toBe('new');
+    expect(run(['recover'])).toEqual({ status: 0, last: 'recovered' });
+    expect(withoutNow(snapshot(root))).toEqual(before);
+  } finally {
+    unmount(join(root, 'boot'));
+  }
 });
 
 describe('killed while it merges what the guest has changed, the agent leaves the old tree or the new one', () => {
