@@ -81,13 +81,13 @@ export async function replay(
   if (applied) throw endError(applied, log.failed, plan.steps);
   const last = log.last;
   const end = await follow(delivery.run('recover'), log);
-  if (end && end.status !== 'recovered') throw endError({ ...end, status: 'stuck' }, log.failed, plan.steps);
-  const outcome = log.recovered.get(plan.digest);
-  const settled = end && (outcome ?? log.settled);
+  const outcome = end && log.recovered.get(plan.digest);
+  const settled = log.settled ?? outcome;
   if (settled === 'committed') return;
   if (settled === 'stopped')
     throw stoppedError('the agent was killed after it had stopped', log.failed, plan.steps);
-  throw cutOffError(end !== undefined && outcome === 'restored', last);
+  if (end && end.status !== 'recovered') throw endError({ ...end, status: 'stuck' }, log.failed, plan.steps);
+  throw cutOffError(end ? (outcome === 'restored' ? 'restored' : 'nothing') : 'cut off', last);
 }
 
 /** To the agent's end, also past a line that is none: before it the agent must not be left alone. */

@@ -84,6 +84,7 @@ const refusals: Partial<Record<string, { code: ErrorCode; hint: string }>> = {
   GUEST_BUSY: { code: 'GUEST_BUSY', hint: 'wait until the other package manager is done' },
   GUEST_UNSUPPORTED: { code: 'GUEST_UNSUPPORTED', hint: 'plan again without what lies there' },
   DISK_FULL: { code: 'DISK_FULL', hint: 'free some space in the guest' },
+  INTERRUPTED: { code: 'INTERRUPTED', hint: 'nothing was changed' },
 };
 
 /** Reasons of a rollback that have a code of their own. */
@@ -169,12 +170,23 @@ const undoneBut = (scripts: number): string =>
 /**
  * The error for an agent that ended without saying how.
  *
- * @param restored whether a later run found its state and took its changes back: only that tells of a rollback
+ * @param recovery what a later run found: a state, whose changes it took back (only that tells of a rollback), or none;
+ * or it was cut off, too
  * @param last what it reported last
  */
-export function cutOffError(restored: boolean, last: AgentEvent | undefined): OuaError {
+export function cutOffError(
+  recovery: 'restored' | 'nothing' | 'cut off',
+  last: AgentEvent | undefined,
+): OuaError {
   const known = last ? `the last that it reported is ${describe(last)}` : 'it reported nothing';
-  if (restored)
+  if (recovery === 'cut off')
+    return new OuaError(
+      'AGENT_FAILED',
+      `the agent ended without saying how, ${known}, and so did the one that was to bring the guest back: ` +
+        'the guest may be between two states',
+      'what the way back needs is in /var/lib/ouassister in the guest; apply again to try once more',
+    );
+  if (recovery === 'restored')
     return new OuaError(
       'ROLLED_BACK',
       `the agent was killed, ${known}; the plan's own paths are as they were, ` +

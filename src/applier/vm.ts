@@ -28,35 +28,52 @@ export async function applyToVm(
   onEvent: (event: VmEvent) => void,
   signal?: AbortSignal,
 ): Promise<number> {
-  await using resources = new ResourceStack();
-  const qmp = resources.use(await QmpClient.connect(target.qmp, { signal }));
-  await requirePaused(qmp);
-  const isolation = await isolate(qmp);
-  onEvent({ event: 'isolated', networks: isolation.networks });
-  let delivery;
+  let onlineSeconds: number | undefined;
   try {
-    delivery = resources.use(await new QemuTransport(qmp, target.guestAgent).deliver(stream, signal));
-  } catch (error) {
-    // It has not run: nothing can get out that could not before.
-    await isolation.lift();
-    throw error;
-  }
-  const started = performance.now();
-  try {
-    await qmp.execute('cont');
-    onEvent({ event: 'resumed' });
-    await replay(delivery);
-  } catch (error) {
-    if (delivery.started) throw stillIsolated(error, isolation.networks);
-    // It is what it was at the suspend, only that it runs.
+    await using resources = new ResourceStack();
+    const qmp = resources.use(await QmpClient.connect(target.qmp, { signal }));
+    await requirePaused(qmp);
+    const isolation = await isolate(qmp);
+    onEvent({ event: 'isolated', networks: isolation.networks });
+    let delivery;
+    try {
+      delivery = resources.use(await new QemuTransport(qmp, target.guestAgent).deliver(stream, signal));
+    } catch (error) {
+      // It has not run: nothing can get out that could not before.
+      await isolation.undo();
+      throw error;
+    }
+    const started = performance.now();
+    try {
+      await qmp.execute('cont');
+      onEvent({ event: 'resumed' });
+      await replay(delivery);
+    } catch (error) {
+      if (delivery.started) throw stillIsolated(error, isolation.networks);
+      // It is what it was before us, only that it runs.
+      if (await isolation.undo()) onEvent({ event: 'network-restored' });
+      throw error;
+    }
+    onlineSeconds = (performance.now() - started) / 1000;
     await isolation.lift();
     onEvent({ event: 'network-restored' });
-    throw error;
+  } catch (error) {
+    throw onlineSeconds === undefined ? error : appliedBut(error);
   }
-  const onlineSeconds = (performance.now() - started) / 1000;
-  await isolation.lift();
-  onEvent({ event: 'network-restored' });
   return onlineSeconds;
+}
+
+/** Of the guest nothing is left to do: what failed is giving things back. */
+function appliedBut(error: unknown): OuaError {
+  const words = error instanceof Error ? error.message : String(error);
+  const known = error instanceof OuaError ? error : undefined;
+  return new OuaError(
+    known?.code ?? 'HOST_FAILED',
+    `the plan was applied, but ${words}`,
+    known?.hint ??
+      'look at the VM over QMP: its oua-filter objects, a disk whose serial number begins with oua-',
+    { cause: error },
+  );
 }
 
 async function requirePaused(qmp: QmpClient): Promise<void> {

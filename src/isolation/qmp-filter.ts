@@ -7,6 +7,12 @@ export interface Isolation {
   readonly networks: readonly string[];
   /** Gives the guest its networks back. */
   lift(): Promise<void>;
+  /**
+   * As if nobody had called for it: what an earlier run had cut off stays so.
+   *
+   * @returns whether the guest has all its networks
+   */
+  undo(): Promise<boolean>;
 }
 
 /** Where QEMU keeps devices: with an id, without one, and those that a machine has of itself. */
@@ -39,7 +45,14 @@ export async function isolate(qmp: QmpClient): Promise<Isolation> {
     await removeFilters(qmp, added);
     throw error;
   }
-  return { networks, lift: () => removeFilters(qmp, [...networks.keys()].map(filterOf)) };
+  return {
+    networks,
+    lift: () => removeFilters(qmp, [...networks.keys()].map(filterOf)),
+    undo: async () => {
+      await removeFilters(qmp, added);
+      return added.length === networks.length;
+    },
+  };
 }
 
 const filterOf = (index: number): string => `oua-filter-${index}`;

@@ -11,6 +11,11 @@ const mountPoint = `${folder}/disk`;
 const diskAppearsMs = 60_000;
 const pollMs = { first: 20, most: 200 };
 const maxLineLength = 1 << 20;
+const maxReportLength = 1 << 28;
+
+/** Of the agent (`enum agent_exit`), and of what should have become it: it has done nothing. */
+const notStarted = new Set([2, 127]);
+
 const environment = ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL=C.UTF-8'];
 
 /** How long the guest may give no sign, while the agent runs, until it is given up. */
@@ -63,7 +68,9 @@ export class GuestRun implements AsyncDisposable {
   /** As {@link Delivery.run}. */
   async *run(command: AgentCommand, signal?: AbortSignal): AsyncGenerator<string> {
     throwIfAborted(signal);
-    const report = `${folder}/report-${this.#runs++}`;
+    // What another run has left, in the same boot, is not what this one says.
+    const report = `${folder}/report-${this.#serial}-${this.#runs++}`;
+    const before = this.#started;
     const pid = await this.#start(command, report);
     const tail = new ReportTail(this.#agent, report);
     let asked = false;
@@ -74,7 +81,18 @@ export class GuestRun implements AsyncDisposable {
           await this.#askToStop(pid);
           asked = true;
         }
-        if (this.#running && (await this.#ended(pid))) this.#running = false;
+        if (this.#running) {
+          const exit = await this.#exit(pid);
+          this.#running = exit === undefined;
+          if (exit?.code !== undefined && notStarted.has(exit.code)) {
+            this.#started = before;
+            throw new OuaError(
+              'AGENT_FAILED',
+              `the agent did not start in the guest: exit status ${exit.code}`,
+              'look into the guest',
+            );
+          }
+        }
         await tail.read();
         lastSign = Date.now();
       } catch (error) {
@@ -85,8 +103,8 @@ export class GuestRun implements AsyncDisposable {
       const lines = tail.take();
       yield* lines;
       // What was read after its end is all that it said.
-      if (!this.#running) return;
-      if (lines.length > 0) pause = pollMs.first;
+      if (!this.#running && tail.atEnd) return;
+      if (lines.length > 0 || !tail.atEnd) pause = pollMs.first;
       else await sleep(pause);
     }
   }
@@ -138,13 +156,14 @@ export class GuestRun implements AsyncDisposable {
   }
 
   /** The guest agent forgets its children when it is restarted by the update itself: look for the process then. */
-  async #ended(pid: number): Promise<boolean> {
+  async #exit(pid: number): Promise<{ readonly code?: number | undefined } | undefined> {
     try {
-      return (await this.#agent.execute('guest-exec-status', { pid })).exited;
+      const { exited, exitcode } = await this.#agent.execute('guest-exec-status', { pid });
+      return exited ? { code: exitcode } : undefined;
     } catch (error) {
       absent(error);
       const name = await this.#agent.readFile(`/proc/${pid}/comm`, 64).catch(absent);
-      return name?.toString().trim() !== 'agent';
+      return name?.toString().trim() === 'agent' ? undefined : {};
     }
   }
 
@@ -204,6 +223,7 @@ class ReportTail {
   #skip = 0;
   #rest = Buffer.alloc(0);
   #lines: string[] = [];
+  #atEnd = false;
 
   constructor(agent: GuestAgent, path: string) {
     this.#agent = agent;
@@ -215,23 +235,41 @@ class ReportTail {
     return this.#lines.splice(0);
   }
 
-  /** Reads to the present end. A file that is not there yet is an empty one. */
+  /** Whether the last read came to what was the end then. */
+  get atEnd(): boolean {
+    return this.#atEnd;
+  }
+
+  /**
+   * Reads on, one part: what is kept of a guest that never stops is bounded. A file that is not there yet is an empty one.
+   *
+   * @throws OuaError `VM_UNREACHABLE` when the guest agent opens the file and will not read it.
+   */
   async read(): Promise<void> {
-    let handle = this.#handle;
+    const held = this.#handle;
     // Whatever happens to a read, its answer may be lost: the next one is by a new handle.
     this.#handle = undefined;
-    for (let eof = false; !eof;) {
-      handle ??= await this.#open();
-      if (handle === undefined) return;
-      const part = await this.#agent.execute('guest-file-read', { handle, count: 1 << 20 }).catch(absent);
-      // The guest agent was restarted and knows the handle no more.
-      if (part === undefined) handle = undefined;
-      else {
-        this.#keep(Buffer.from(part['buf-b64'], 'base64'));
-        eof = part.eof || part.count === 0;
-      }
-    }
+    this.#atEnd = false;
+    // A guest agent that was restarted knows the handle no more.
+    if (held !== undefined && (await this.#readBy(held))) return;
+    const fresh = await this.#open();
+    if (fresh === undefined) this.#atEnd = true;
+    else if (!(await this.#readBy(fresh)))
+      throw new OuaError(
+        'VM_UNREACHABLE',
+        `the guest agent does not read ${this.#path}`,
+        'look into the guest',
+      );
+  }
+
+  /** False: the guest agent refuses. */
+  async #readBy(handle: number): Promise<boolean> {
+    const part = await this.#agent.execute('guest-file-read', { handle, count: 1 << 20 }).catch(absent);
+    if (part === undefined) return false;
     this.#handle = handle;
+    this.#atEnd = part.eof || part.count === 0;
+    this.#keep(Buffer.from(part['buf-b64'], 'base64'));
+    return true;
   }
 
   async #open(): Promise<number | undefined> {
@@ -248,7 +286,7 @@ class ReportTail {
     const end = this.#rest.lastIndexOf(0x0a) + 1;
     this.#lines.push(...this.#rest.subarray(0, end).toString().split('\n').slice(0, -1));
     this.#rest = Buffer.from(this.#rest.subarray(end));
-    if (this.#rest.length > maxLineLength)
+    if (this.#rest.length > maxLineLength || this.#taken > maxReportLength)
       throw new OuaError('AGENT_FAILED', 'the agent in the guest says too much', 'look into the guest');
   }
 }

@@ -45,6 +45,19 @@ test('what a failed run left in place is taken over', async () => {
   expect(await filters()).toEqual([]);
 });
 
+test('what a failed run left in place is left in place by one that has done nothing', async () => {
+  await start('-netdev', 'user,id=net0', '-device', 'virtio-net-pci,netdev=net0');
+  const first = await isolate(qmp);
+  const second = await isolate(qmp);
+  expect(await second.undo()).toBe(false);
+  expect(await filters()).toEqual(['oua-filter-0']);
+  await first.lift();
+  const third = await isolate(qmp);
+  expect(await third.undo()).toBe(true);
+  expect(await filters()).toEqual([]);
+  expect((await chardevs()).filter((label) => label.startsWith('oua'))).toEqual([]);
+});
+
 test('a VM without a network needs nothing', async () => {
   await start();
   const isolation = await isolate(qmp);

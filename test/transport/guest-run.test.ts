@@ -14,6 +14,7 @@ class FakeGuest {
   /** Called for each request first: another answer than the usual one, or none. */
   mood: (command: string) => unknown = () => undefined;
   ended = false;
+  exitStatus = 0;
   readonly #handles = new Map<number, { path: string; at: number }>();
   #last = 0;
 
@@ -44,7 +45,7 @@ class FakeGuest {
     },
     'guest-exec-status': ({ pid }) => {
       if (pid === 5) return { exited: true, exitcode: 0 };
-      return this.#knowsChild ? { exited: this.ended, exitcode: 0 } : undefined;
+      return this.#knowsChild ? { exited: this.ended, exitcode: this.exitStatus } : undefined;
     },
   };
 
@@ -68,7 +69,7 @@ class FakeGuest {
   }
 }
 
-const report = '/run/ouassister/report-0';
+const report = `/run/ouassister/report-${serial}-0`;
 const unmounted = (guest: FakeGuest) => guest.commands.some((command) => command.startsWith('/bin/umount'));
 
 test('an answer that is lost or broken is asked for again, and no line is lost or twice there', async () => {
@@ -132,4 +133,43 @@ test('after an abort nothing is started', async () => {
   await using run = await GuestRun.mount(agent, serial);
   await expect(run.run('apply', AbortSignal.abort()).next()).rejects.toMatchObject({ code: 'INTERRUPTED' });
   expect(run.started).toBe(false);
+});
+
+test('what another run has left in the guest is not what this one says', async () => {
+  const guest = new FakeGuest();
+  await using server = await guest.serve();
+  using agent = await GuestAgent.connect(server.path);
+  await using run = await GuestRun.mount(agent, serial);
+  guest.files.set('/run/ouassister/report-0', 'end\n');
+  guest.files.set('/run/ouassister/report-oua-fedcba9876543210-0', 'end\n');
+  guest.ended = true;
+  expect(await run.run('apply').next()).toEqual({ done: true, value: undefined });
+});
+
+test('an agent that could not begin is not started', async () => {
+  const guest = new FakeGuest();
+  await using server = await guest.serve();
+  using agent = await GuestAgent.connect(server.path);
+  await using run = await GuestRun.mount(agent, serial);
+  guest.ended = true;
+  guest.exitStatus = 2;
+  await expect(run.run('apply').next()).rejects.toMatchObject({
+    code: 'AGENT_FAILED',
+    message: 'the agent did not start in the guest: exit status 2',
+  });
+  expect(run.started).toBe(false);
+});
+
+test('a guest agent that will not read the report is given up like one that is silent', async () => {
+  const guest = new FakeGuest();
+  await using server = await guest.serve();
+  using agent = await GuestAgent.connect(server.path);
+  const run = await GuestRun.mount(agent, serial, { silenceMs: 200 });
+  guest.files.set(report, 'one\n');
+  guest.mood = (command) =>
+    command === 'guest-file-read' ? { error: { class: 'GenericError', desc: 'no' } } : undefined;
+  await expect(run.run('apply').next()).rejects.toMatchObject({
+    code: 'VM_UNREACHABLE',
+    message: expect.stringContaining('does not read') as string,
+  });
 });
