@@ -62,7 +62,8 @@ export class ChangeCollector {
    * What changed since the last call: first what makes room, then what is put and linked (directories before
    * what is in them), then what goes.
    *
-   * @throws OuaError `DISK_FULL` for a file larger than the shadow's limit
+   * @throws OuaError `DISK_FULL` for a file larger than the shadow's limit, `GUEST_UNSUPPORTED` for a change that no path
+   *   of the guest leads to
    */
   collect(sink: ContentSink): Promise<FileChange[]> {
     return this.#collect(sink);
@@ -80,7 +81,8 @@ export class ChangeCollector {
     this.#sync();
     const since = this.#aheadSince;
     this.#aheadSince = settled - tick;
-    for (const finder of this.#finders.values()) yield* finder.readAhead(since, settled);
+    // What is in memory has no write-back: that its time stamp is still the same proves nothing there.
+    for (const [layer, finder] of this.#finders) if (layer.onDisk) yield* finder.readAhead(since, settled);
   }
 
   /** What the guest has at `path`, which must be on one of the layers, before any change. */
@@ -130,7 +132,7 @@ export class ChangeCollector {
     ];
   }
 
-  /** Clean pages are write-protected: the next store through a shared mapping makes a new time stamp. */
+  /** Clean pages of what is on the disk are write-protected: the next store through a shared mapping makes a new time stamp. */
   #sync(): void {
     check('syncfs', loadShim().oua_sync_file_system(this.#layers[0]!.upper));
   }

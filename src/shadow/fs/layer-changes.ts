@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
+import { OuaError } from '../../base/errors.js';
 import type { FileChange } from '../../plan/model.js';
 import { HostTree } from './host-tree.js';
 import { fileState, readInode, sameInode, type Inode } from './inode.js';
 import { KnownTree } from './known-tree.js';
-import { parentOf, toGuestPath, type Layer, type LayerPath } from './layer.js';
+import { parentOf, placeInGuest, toGuestPath, type Layer, type LayerPath } from './layer.js';
 import { largestAhead, ReadAhead, type EarlyContent } from './read-ahead.js';
 import { scanChanged, type ScanEntry } from './scan.js';
 
@@ -18,13 +19,17 @@ export interface LayerChanges {
 /** Called with each content of a changed file, while the file stands still. `path` is one of its names in the guest. */
 export type FileSink = (inode: Inode, hostPath: Buffer, path: Buffer) => Promise<void>;
 
+/** Bytes of holes in files in memory that a collection reads. */
+const mostHoles = 1n << 30n;
+
 /**
  * Finds out what changed in one layer, each time since the time before.
  *
  * The upper layer only tells *where* to look: whatever has a new `st_ctime` there. What is there now is read
  * from the merged mount, so that overlayfs itself decodes its whiteouts, opaque directories, redirects and hard
  * links; what was there is in a KnownTree. The layer must stand still during a collection. A copy of what was in
- * memory has no whiteouts: what is gone from it is missing, and nothing else says so.
+ * memory has no whiteouts: what is gone from it is missing, and nothing else says so. Nor does a time stamp say what was
+ * stored there through a shared mapping, see `#unstamped`.
  */
 export class LayerChangeFinder {
   readonly known: KnownTree;
@@ -40,6 +45,8 @@ export class LayerChangeFinder {
   /** What this collection has changes of. */
   readonly #changed = new Set<LayerPath>();
   #looked = false;
+  /** Whether the plan gets what this collection finds. */
+  #wanted = false;
 
   /** @param start nanoseconds since the epoch: when the emulation began */
   constructor(layer: Layer, start: bigint) {
@@ -76,11 +83,13 @@ export class LayerChangeFinder {
   /**
    * @param since nanoseconds: entries of the upper layer with an older `st_ctime` were seen before
    * @param sink gets each content that a returned change needs; undefined: contents are of no interest
+   * @throws OuaError `GUEST_UNSUPPORTED` for a change where the guest has no path to, unless there is no sink
    */
   async collect(since: bigint, sink: FileSink | undefined): Promise<LayerChanges> {
     this.#upper.refresh();
     this.#merged.refresh();
     this.#changed.clear();
+    this.#wanted = sink !== undefined;
     const current = this.#look(this.#candidates(since));
     this.#looked = true;
     const clear = new Set<LayerPath>();
@@ -123,7 +132,25 @@ export class LayerChangeFinder {
       found.add(entry.path);
       if ((entry.mode & constants.S_IFMT) === constants.S_IFDIR) this.#directory(entry, found);
     }
+    if (!this.#layer.onDisk) for (const path of this.#unstamped()) found.add(path);
     return found;
+  }
+
+  /**
+   * Regular files of a tmpfs. It has no write-back, so that its pages are not write-protected again: from the first access on
+   * a store through a shared mapping leaves all times as they are. Holes are read like data, and bounded, as the guest can
+   * have any number of them: beyond `mostHoles` a file goes by its time.
+   */
+  *#unstamped(): Generator<LayerPath> {
+    let holes = 0n;
+    for (const { path, mode } of scanChanged(this.#layer.upper, 0n)) {
+      if ((mode & constants.S_IFMT) !== constants.S_IFREG) continue;
+      const { size, blocks } = this.#upper.lstat(path)!;
+      const more = size > blocks * 512n ? size - blocks * 512n : 0n;
+      if (holes + more > mostHoles) continue;
+      holes += more;
+      yield path;
+    }
   }
 
   #directory({ path, inode }: ScanEntry, found: Set<LayerPath>): void {
@@ -181,6 +208,7 @@ export class LayerChangeFinder {
     return paths
       .sort((a, b) => (a < b ? 1 : -1))
       .flatMap((path) => {
+        this.#requireSeen(path);
         this.known.remove(path);
         this.#upperDirectories.delete(path);
         return this.#change(path, { action: 'remove' });
@@ -207,29 +235,35 @@ export class LayerChangeFinder {
     for (const [path, inode] of current) {
       if (!inode) continue;
       if (isDirectory(inode)) {
-        const before = this.known.get(path);
-        if (!before || !sameInode(before, inode, this.#start)) await put(path, inode);
+        if (this.#isKnown(path, inode)) continue;
+        this.#requireSeen(path);
+        await put(path, inode);
         continue;
       }
       const names = groups.get(inode.stat.ino)!;
       if (names[0] !== path) continue;
       if (inode.stat.nlink > 1n) this.#twins.set(inode.stat.ino, new Set(names));
-      const anchor = this.#anchor(names, inode) ?? path;
-      if (anchor === path && this.#differs(path, names, inode)) await put(path, inode);
+      const seen = this.#seen(names, inode);
+      const anchor = this.#anchor(seen, names, inode) ?? seen[0];
+      if (anchor === undefined) continue;
+      if (this.#differs(anchor, names, inode)) await put(anchor, inode);
       const target = this.known.get(anchor)!;
-      for (const name of names) {
+      for (const name of seen) {
         if (this.known.get(name) === target) continue;
         this.known.put(name, target);
-        const to = toGuestPath(this.#layer, anchor);
-        if (to) links.push(...this.#change(name, { action: 'link', to }));
+        links.push(...this.#link(name, anchor));
       }
     }
     return [...puts, ...links];
   }
 
   /** A name whose inode the guest will have exactly so, and that has no name beyond `names`. */
-  #anchor(names: readonly LayerPath[], inode: Inode): LayerPath | undefined {
-    return names.find((name) => !this.#differs(name, names, inode));
+  #anchor(
+    candidates: readonly LayerPath[],
+    names: readonly LayerPath[],
+    inode: Inode,
+  ): LayerPath | undefined {
+    return candidates.find((name) => !this.#differs(name, names, inode));
   }
 
   #differs(name: LayerPath, names: readonly LayerPath[], inode: Inode): boolean {
@@ -240,14 +274,56 @@ export class LayerChangeFinder {
     );
   }
 
+  #isKnown(path: LayerPath, inode: Inode): boolean {
+    const before = this.known.get(path);
+    return before !== undefined && sameInode(before, inode, this.#start);
+  }
+
+  /** Those names of an inode that the guest sees. By the others it must be as it was: a plan cannot change it there. */
+  #seen(names: readonly LayerPath[], inode: Inode): readonly LayerPath[] {
+    if (!this.#wanted) return names;
+    return names.filter((name) => {
+      if (toGuestPath(this.#layer, name)) return true;
+      if (!this.#isKnown(name, inode)) this.#requireSeen(name);
+      return false;
+    });
+  }
+
+  #requireSeen(path: LayerPath): void {
+    if (!this.#wanted || toGuestPath(this.#layer, path)) return;
+    throw new OuaError(
+      'GUEST_UNSUPPORTED',
+      `the update changes ${readable(path)} of the file system that is mounted at ${this.#layer.at}, ` +
+        'which the guest does not see: that part is not mounted, or something else is mounted there',
+      'mount it in the guest, or unmount what covers it, before the guest is suspended',
+    );
+  }
+
   #change(path: LayerPath, what: Unplaced): FileChange[] {
     this.#changed.add(path);
     const guestPath = toGuestPath(this.#layer, path);
     return guestPath ? [{ path: guestPath, ...what }] : [];
   }
+
+  #link(path: LayerPath, anchor: LayerPath): FileChange[] {
+    const [from, to] = [placeInGuest(this.#layer, path), placeInGuest(this.#layer, anchor)];
+    if (!from || !to) return [];
+    // link(2): EXDEV, also between two mounts of one file system.
+    if (from.part !== to.part && this.#wanted)
+      throw new OuaError(
+        'GUEST_UNSUPPORTED',
+        `the update makes ${from.path.toString()} and ${to.path.toString()} one file, but the guest has them on two mounts`,
+        'unmount the one that the guest can do without before it is suspended',
+      );
+    return this.#change(path, { action: 'link', to: to.path });
+  }
 }
 
 type Unplaced = FileChange extends infer C ? (C extends FileChange ? Omit<C, 'path'> : never) : never;
+
+function readable(path: LayerPath): string {
+  return JSON.stringify(Buffer.from(path, 'latin1').toString());
+}
 
 function isDirectory(inode: Inode): boolean {
   return inode.type === 'directory';

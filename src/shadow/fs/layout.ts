@@ -1,29 +1,20 @@
 import { OuaError } from '../../base/errors.js';
 import { describe, type FileSystem } from '../../disk/filesystem.js';
 import type { DeviceNumber, Mount } from '../../guest/guest.js';
+import { latin1, type Part } from './layer.js';
 
 /** A file system of the guest's disk, at its place in the guest's tree. */
-export interface DiskMount {
+export interface DiskMount extends Required<Part> {
   readonly kind: 'disk';
-  /** Absolute path in the guest. */
-  readonly at: string;
   readonly fileSystem: FileSystem;
-  /** The part of the file system that is mounted, `/` for all of it. */
-  readonly root: string;
-  /** Of `ro`, `nosuid`, `noexec`. */
-  readonly flags: readonly string[];
 }
 
 /** A file system that the guest keeps in memory. */
-export interface MemoryMount {
+export interface MemoryMount extends Required<Part> {
   readonly kind: 'memory';
-  readonly at: string;
   readonly device: DeviceNumber;
-  /** The part of the file system that is mounted, `/` for all of it. */
-  readonly root: string;
   /** `size=`, `mode=`, `uid=`, `gid=`, `nr_inodes=` as the guest has them. */
   readonly options: readonly string[];
-  readonly flags: readonly string[];
 }
 
 /** What the shadow filesystem is made of: parents before what is mounted in them, `/` first. */
@@ -87,9 +78,16 @@ export function planLayout(fileSystems: readonly FileSystem[], mounts: readonly 
   if (mounts === undefined) return { root: soleRoot(fileSystems), mounts: [] };
   // Of several mounts on one mount point the last one is what the guest sees.
   const visible = new Map(mounts.map((mount) => [mount.mountPoint, mount]));
+  const covered = coveredIn([...visible.keys()]);
+  const partOf = (mount: Mount) => ({
+    at: mount.mountPoint,
+    root: mount.root,
+    flags: mount.options.split(',').filter((option) => keptFlags.has(option)),
+    covered: covered.get(mount.mountPoint)!,
+  });
   const placed = [...visible.values()]
     .sort((a, b) => depth(a.mountPoint) - depth(b.mountPoint))
-    .flatMap((mount) => place(mount, fileSystems));
+    .flatMap((mount) => place(mount, partOf(mount), fileSystems));
   const [root, ...rest] = placed;
   if (root?.kind !== 'disk' || root.at !== '/')
     throw new OuaError(
@@ -101,12 +99,32 @@ export function planLayout(fileSystems: readonly FileSystem[], mounts: readonly 
   return {
     root,
     mounts: rest,
-    ...(shared && treatments[shared.type] === 'memory' ? { sharedMemory: inMemory(shared) } : {}),
+    ...(shared && treatments[shared.type] === 'memory'
+      ? { sharedMemory: inMemory(shared, partOf(shared)) }
+      : {}),
   };
 }
 
-function place(mount: Mount, fileSystems: readonly FileSystem[]): (DiskMount | MemoryMount)[] {
-  const at = mount.mountPoint;
+/** By mount point: those that lie in it, and in no other between (latin1). What is `ours` covers like any other. */
+function coveredIn(points: readonly string[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const covered = new Map(points.map((at) => [at, new Set<string>()]));
+  for (const at of points)
+    for (let above = at; above.length > 1;) {
+      above = above.slice(0, Math.max(above.lastIndexOf('/'), 0)) || '/';
+      const around = covered.get(above);
+      if (!around) continue;
+      around.add(latin1(at));
+      break;
+    }
+  return covered;
+}
+
+function place(
+  mount: Mount,
+  part: Required<Part>,
+  fileSystems: readonly FileSystem[],
+): (DiskMount | MemoryMount)[] {
+  const { at } = part;
   if (ownTrees.some((tree) => at === tree || at.startsWith(`${tree}/`))) return [];
   const treatment = Object.hasOwn(treatments, mount.type) ? treatments[mount.type] : undefined;
   if (treatment === undefined)
@@ -116,27 +134,14 @@ function place(mount: Mount, fileSystems: readonly FileSystem[]): (DiskMount | M
       'unmount it in the guest before it is suspended',
     );
   if (treatment === 'ours') return [];
-  if (treatment === 'memory') return [inMemory(mount)];
-  return [
-    {
-      kind: 'disk',
-      at,
-      fileSystem: byUuid(mount, fileSystems),
-      root: mount.root,
-      flags: flagsOf(mount),
-    },
-  ];
+  if (treatment === 'memory') return [inMemory(mount, part)];
+  return [{ kind: 'disk', ...part, fileSystem: byUuid(mount, fileSystems) }];
 }
 
-function inMemory(mount: Mount): MemoryMount {
+function inMemory(mount: Mount, part: Required<Part>): MemoryMount {
   // ramfs knows only mode=, and no limit: a tmpfs of the same mode stands in for it.
   const options = mount.superOptions.split(',').filter((option) => memoryOptions.test(option));
-  const { mountPoint: at, device, root } = mount;
-  return { kind: 'memory', at, device, root, options, flags: flagsOf(mount) };
-}
-
-function flagsOf(mount: Mount): string[] {
-  return mount.options.split(',').filter((option) => keptFlags.has(option));
+  return { kind: 'memory', ...part, device: mount.device, options };
 }
 
 function byUuid(mount: Mount, fileSystems: readonly FileSystem[]): FileSystem {
@@ -171,7 +176,7 @@ function soleRoot(fileSystems: readonly FileSystem[]): DiskMount {
       `the disk has ${more.length + Number(Boolean(fileSystem))} file systems that could be the root`,
       'give the memory image, which says what is mounted where',
     );
-  return { kind: 'disk', at: '/', fileSystem, root: '/', flags: [] };
+  return { kind: 'disk', at: '/', fileSystem, root: '/', flags: [], covered: new Set() };
 }
 
 function depth(path: string): number {

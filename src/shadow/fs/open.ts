@@ -13,7 +13,7 @@ import type { GuestFiles } from '../../guest/guest-files.js';
 import type { Mount } from '../../guest/guest.js';
 import { check, loadShim } from '../../native/shim.js';
 import { attach } from './attach.js';
-import type { Layer } from './layer.js';
+import type { Layer, Part } from './layer.js';
 import { planLayout, type DiskMount } from './layout.js';
 import { MemoryMounts, type LeftOut, type MountedPart } from './memory-mounts.js';
 import { makeUpperStore, type UpperStore } from './upper.js';
@@ -77,26 +77,25 @@ export async function openShadowFs(options: OpenShadowFsOptions): Promise<Shadow
     makeUpperStore(folder, options.limit ?? defaultLimit).then((it) => stack.use(it)),
     disks.mount(layout.root),
   ]);
-  const layers = new Map<string, Layer>();
+  const layers = new Map<string, Layer & { readonly elsewhere: Part[] }>();
   for (const mount of [layout.root, ...layout.mounts]) {
     throwIfAborted(signal);
-    const { at, flags } = mount;
-    if (mount.kind === 'memory') {
-      const shown = memory.copy(mount);
-      const { path, part } = shown;
-      const both = { upper: path, merged: path, limit: store.limit };
-      if (!layers.has(path))
-        layers.set(path, { onDisk: false, at, root: part, lower: memory.untouched(path), ...both });
-      placeInMemory(shown, flags, root, at);
-    } else {
-      const shown = await disks.mount(mount);
-      const known = layers.get(shown.path);
-      const layer =
-        known ?? (await makeOverlay(stack, { folder, store, index: layers.size }, { at, ...shown }));
+    const { at, flags, covered } = mount;
+    const shown = mount.kind === 'memory' ? memory.copy(mount) : await disks.mount(mount);
+    const part = { at, root: shown.part, flags, covered };
+    let layer = layers.get(shown.path);
+    if (layer) layer.elsewhere.push(part);
+    else {
+      const trees =
+        mount.kind === 'memory'
+          ? inMemory(shown.path, memory, store)
+          : await makeOverlay(stack, { folder, store, index: layers.size }, shown.path);
+      layer = { ...part, elsewhere: [], ...trees };
       layers.set(shown.path, layer);
-      if (mount === layout.root) stack.defer(() => unmount(root));
-      attach(layer.merged, shown.part, root, at, flags);
     }
+    if (mount === layout.root) stack.defer(() => unmount(root));
+    if (mount.kind === 'memory') placeInMemory(shown, flags, root, at);
+    else attach(layer.merged, shown.part, root, at, flags);
   }
   const sharedMemory = layout.sharedMemory && join(folder, 'shm');
   if (layout.sharedMemory && sharedMemory) {
@@ -139,11 +138,18 @@ class DiskMounts {
   }
 }
 
+/** A layer without its mounts. */
+type Trees = Omit<Layer, keyof Part | 'elsewhere'>;
+
+function inMemory(path: string, memory: MemoryMounts, { limit }: UpperStore): Trees {
+  return { onDisk: false, lower: memory.untouched(path), upper: path, merged: path, limit };
+}
+
 async function makeOverlay(
   stack: ResourceStack,
   { folder, store, index }: { readonly folder: string; readonly store: UpperStore; readonly index: number },
-  { at, path: lower, part: root }: Pick<Layer, 'at'> & MountedPart,
-): Promise<Layer> {
+  lower: string,
+): Promise<Trees> {
   const merged = join(folder, `merged-${index}`);
   const upper = join(store.path, `upper-${index}`);
   for (const path of [merged, upper, join(store.path, `work-${index}`)]) mkdirSync(path);
@@ -157,7 +163,7 @@ async function makeOverlay(
     cwd: folder,
   });
   stack.defer(() => unmount(merged));
-  return { onDisk: true, at, root, lower, upper, merged, limit: store.limit };
+  return { onDisk: true, lower, upper, merged, limit: store.limit };
 }
 
 /** Its mount point may be in memory, too. A read-only one was filled first; the shadow's may be written to. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { FileChange } from '../../../src/plan/model.js';
 import type { ChangeCollector, Content } from '../../../src/shadow/fs/collector.js';
 import { setXattr } from './libc.js';
-import { onGuest } from './on-guest.js';
+import { onGuest, tell } from './on-guest.js';
 
 interface Bench {
   /** Path in the guest's tree. */
@@ -38,12 +38,6 @@ const onBench = (makeTree: (top: string) => void, use: (bench: Bench) => Promise
       collector,
     });
   });
-
-function tell(change: FileChange): string {
-  const path = change.path.toString('latin1');
-  if (change.action === 'link') return `link ${path} -> ${change.to.toString('latin1')}`;
-  return change.action === 'put' ? `put ${change.state.type} ${path}` : `remove ${path}`;
-}
 
 test('each collection has what changed since the one before', async () => {
   await onBench(

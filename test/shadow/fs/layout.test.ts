@@ -62,6 +62,22 @@ test('of several mounts on one point the last one counts', () => {
   expect(mounts).toMatchObject([{ kind: 'memory', at: '/home' }]);
 });
 
+test('a mount covers what the nearest one around it shows, also one that the shadow does not have', () => {
+  const { root: top, mounts } = planLayout(disk, [
+    root,
+    mount('/home', 'ext4', { uuid: homeUuid }),
+    mount('/home/a/b/c', 'tmpfs'),
+    mount('/home/a', 'tmpfs'),
+    mount('/homes/\u00e9', 'autofs'),
+  ]);
+  expect([top, ...mounts].map(({ at, covered }) => [at, ...covered])).toEqual([
+    ['/', '/home', '/homes/\u00c3\u00a9'],
+    ['/home', '/home/a'],
+    ['/home/a', '/home/a/b/c'],
+    ['/home/a/b/c'],
+  ]);
+});
+
 test('memory of another guest is told by its root', () => {
   expect(() => planLayout([disk[1]!], [root])).toThrow(refused('GUEST_MISMATCH', new RegExp(rootUuid)));
   expect(() => planLayout(disk, [mount('/', 'ext4')])).toThrow(refused('GUEST_MISMATCH', /UUID none/));

@@ -138,6 +138,7 @@ test('a part of a file system can be mounted alone; its paths are those of the m
     [mount('/', 'ext4', uuids[0]), mount('/srv/part', 'ext4', uuids[1], { root: '/sub/part' })],
     async (shadow) => {
       const collector = new ChangeCollector(shadow);
+      await collector.baseline();
       fs.appendFileSync(join(shadow.root, 'srv/part/data'), 'er');
       const changes = await collector.collect(() => Promise.resolve());
       const paths = changes.map(({ path }) => path.toString());
