@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SentSignal } from '../emulate/guest-signals.js';
+import { OuaError } from '../base/errors.js';
 import type { ScriptCall, TerminalStreams } from '../plan/model.js';
 import type { PlanWriter } from '../plan/writer.js';
 import { initPath, stubPath } from '../sandbox/sandbox.js';
@@ -50,8 +51,8 @@ interface LiveParts extends Pick<WholeScriptFinderParts, 'inUse' | 'kernelWrites
 /** Actions of a program that runs offline first: they come after what it does to files. */
 interface Pending {
   readonly pid: number;
-  readonly record: () => void;
-  ended: boolean;
+  readonly record: (exitStatus: number) => void;
+  exitStatus?: number;
 }
 
 /**
@@ -110,7 +111,8 @@ export class Recorder {
     await this.#settle(stop);
     for (const run of this.#parts.packages) {
       const script = run.script(stop);
-      if (script) return this.#onScript(script, stop, run);
+      // Package managers are root: what a user makes of a script is that user's, and the replay is root.
+      if (script && stop.uids()[1] === 0) return this.#onScript(script, stop, run);
     }
     const verdict = this.#parts.live?.calls.decide(stop);
     if (!verdict) return { action: 'continue' };
@@ -125,11 +127,15 @@ export class Recorder {
         return this.#replayed(this.#append(verdict.actions, stop, running, terminal), terminal);
       }
       case 'both':
-        this.#parts.log.keepBack(verdict.secrets);
+        this.#parts.log.secrets.await(verdict.secrets, running);
         this.#pending.push({
           pid: stop.pid,
-          record: () => this.#append(verdict.actions, stop, running),
-          ended: false,
+          record: (exitStatus) => {
+            const actions = verdict.ended(exitStatus);
+            if (actions) this.#append(actions, stop, running);
+            this.#parts.log.secrets.made(verdict.secrets, actions !== undefined);
+            this.#exposed();
+          },
         });
         return { action: 'continue', ...(verdict.argv && { argv: verdict.argv }) };
       case 'whole':
@@ -152,7 +158,8 @@ export class Recorder {
     this.#rehearsals?.follow(event);
     this.#follow(event, script);
     audit?.onTrace(event, this.#command, script);
-    if (event.type === 'exit') for (const each of this.#pending) each.ended ||= each.pid === event.pid;
+    if (event.type === 'exit')
+      for (const each of this.#pending) if (each.pid === event.pid) each.exitStatus ??= event.exitStatus;
     if (event.type !== 'exec' || !event.call || ours.has(text(event.call.absolutePath))) return;
     const { pid, parent, redirected } = event;
     const { path, argv } = event.call;
@@ -204,7 +211,6 @@ export class Recorder {
 
   /** Ends the current command, of which nothing runs any more: what it changed since the last step becomes one. */
   async endCommand(exitStatus: number, seconds: number): Promise<void> {
-    for (const each of this.#pending) each.ended = true;
     await this.#settle();
     await this.#collect();
     this.#parts.writer.endCommand(this.#command, exitStatus, seconds);
@@ -255,17 +261,30 @@ export class Recorder {
 
   /** Actions whose program has done its offline part by now. */
   async #settle(stop?: ExecStop): Promise<void> {
-    const ended = this.#pending.filter((each) => each.ended);
+    const ended = this.#pending.filter((each) => each.exitStatus !== undefined);
     if (ended.length === 0) return;
-    this.#pending.splice(0, Infinity, ...this.#pending.filter((each) => !each.ended));
+    this.#pending.splice(0, Infinity, ...this.#pending.filter((each) => each.exitStatus === undefined));
     await this.#collect(stop);
-    for (const each of ended) each.record();
+    for (const each of ended) each.record(each.exitStatus!);
   }
 
   async #collect(stop?: ExecStop): Promise<void> {
     await stop?.quiesce();
     const changes = await this.#parts.log.collect();
     this.#finder?.collected(changes);
+    this.#exposed();
+  }
+
+  /** What was to stay here is not where it was made, or not as it was: then all of it has to be made in the guest. */
+  #exposed(): void {
+    const exposed = this.#parts.log.secrets.exposed;
+    if (!exposed) return;
+    if (exposed.script) this.#finder!.found(exposed.script, exposed.reason);
+    throw new OuaError(
+      'UPDATE_FAILED',
+      `no script asked for it: ${exposed.reason}`,
+      'plan with --policy defer',
+    );
   }
 
   #append(

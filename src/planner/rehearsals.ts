@@ -1,4 +1,5 @@
-import { OuaError } from '../base/errors.js';
+import { readdirSync, readFileSync } from 'node:fs';
+import { errnoOf, OuaError } from '../base/errors.js';
 import { rehearsePath, stubPath } from '../sandbox/sandbox.js';
 import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { LiveCalls } from './live/live-calls.js';
@@ -86,9 +87,32 @@ export class Rehearsals {
   async #end(stop: ExecStop, script: RunningScript): Promise<void> {
     this.#current = undefined;
     await stop.quiesce();
-    // Those that have ended were told to have: what is left stands still, and does nothing more.
-    for (const pid of this.#parts.running.processesOf(script))
-      if (pid !== stop.pid) process.kill(pid, 'SIGKILL');
+    // All stand still, but not all births and ends are told yet.
+    for (const pid of withDescendants(this.#parts.running.processesOf(script)))
+      if (pid !== stop.pid) kill(pid);
     await this.#parts.discard();
+  }
+}
+
+/** What was born below them is in `/proc/<pid>/task/<tid>/children`, proc(5). */
+function withDescendants(pids: readonly number[]): Set<number> {
+  const all = new Set(pids);
+  for (const pid of all)
+    for (const task of unlessGone(() => readdirSync(`/proc/${pid}/task`)) ?? []) {
+      const children = unlessGone(() => readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1'));
+      for (const child of children?.match(/\d+/g) ?? []) all.add(Number(child));
+    }
+  return all;
+}
+
+const kill = (pid: number) => unlessGone(() => process.kill(pid, 'SIGKILL'));
+
+/** Undefined: the process has ended. */
+function unlessGone<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
   }
 }

@@ -9,6 +9,7 @@ import { EarlyContents } from './early-contents.js';
 import { MergeBases } from './merge-bases.js';
 import type { MarkedContent, OutputMarks } from './output-marks.js';
 import { inPhases } from './phases.js';
+import { Secrets } from './secrets.js';
 
 /** What the log of an update is written to and read from. */
 export interface UpdateLogParts {
@@ -28,7 +29,8 @@ export interface UpdateLogParts {
 export class UpdateLog {
   readonly #parts: UpdateLogParts;
   readonly #touched = new Set<string>();
-  readonly #kept = new Set<string>();
+  /** What is made for this machine alone does not get into the plan: the guest makes its own. */
+  readonly secrets = new Secrets();
   readonly #bases: MergeBases;
   readonly #early: EarlyContents;
   /** All steps, when they are to be brought into another order. */
@@ -50,11 +52,6 @@ export class UpdateLog {
     return this.#touched;
   }
 
-  /** What is at these paths (latin1) does not get into the plan from now on: the guest makes its own. */
-  keepBack(paths: readonly string[]): void {
-    for (const path of paths) this.#kept.add(path);
-  }
-
   /** What has changed in files since the last time becomes a step, and is returned. Nothing may write meanwhile. */
   collect(): Promise<readonly FileChange[]> {
     return this.#early.without(() => this.#collect());
@@ -63,10 +60,9 @@ export class UpdateLog {
   async #collect(): Promise<readonly FileChange[]> {
     const { writer, shadow, changes: collector, marks } = this.#parts;
     shadow.checkSpace();
-    const wanted = ({ path }: { readonly path: Buffer }) => !this.#kept.has(path.toString('latin1'));
     const marked = new Map<ContentId, MarkedContent>();
     const store = async (content: Content) => {
-      if (!wanted(content) || writer.hasContent(content.id)) return;
+      if (this.secrets.keeps(content) || writer.hasContent(content.id)) return;
       const early = this.#early.take(content.id);
       if (early) return writer.putPacked(content.id, early.pieces, early.size);
       const found = marks.cut(content);
@@ -75,7 +71,7 @@ export class UpdateLog {
       await writer.putContent(id, read(), size);
     };
     const all = await collector.collect(store);
-    const unmarked = all.filter(wanted).map((change) => withoutMarks(change, marked));
+    const unmarked = this.secrets.without(all).map((change) => withoutMarks(change, marked));
     const changes = await this.#bases.follow(unmarked, store);
     if (changes.length === 0) return changes;
     for (const change of changes) this.#touch(change.path);

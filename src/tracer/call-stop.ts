@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { auditArch } from './bpf.js';
 import { loadShim } from '../native/shim.js';
+import { uidsOf } from './credentials.js';
 import type { SyscallName } from './numbers.js';
 import type { EventRecord } from './records.js';
 import type { SyscallRow } from './row.js';
@@ -42,8 +42,6 @@ export class HeldCall implements CallStop {
   }
 
   uids(): readonly [real: number, effective: number] {
-    const status = readFileSync(`/proc/${this.#record.tid}/status`, 'latin1');
-    const [, real, effective] = /^Uid:\t(\d+)\t(\d+)/m.exec(status) ?? [];
-    return [Number(real), Number(effective)];
+    return uidsOf(this.#record.tid);
   }
 }

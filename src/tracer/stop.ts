@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'n
 import { constants as os } from 'node:os';
 import { errnoOf, OuaError } from '../base/errors.js';
 import { check, loadShim } from '../native/shim.js';
+import { uidsOf } from './credentials.js';
 import { pathInRoot } from './paths.js';
 import { unpackStrings, type EventRecord } from './records.js';
 import type { DescriptorKind, ExecStop } from './tracer.js';
@@ -73,6 +74,10 @@ export class HeldExec implements ExecStop {
       `the program '${this.absolutePath.toString()}' has more than ${limit} bytes`,
       'programs of this size are not recorded',
     );
+  }
+
+  uids(): readonly [real: number, effective: number] {
+    return uidsOf(this.#tid);
   }
 
   descriptor(number: number): DescriptorKind | undefined {

@@ -30,6 +30,8 @@ export interface ExecStop {
    * @throws OuaError `TRACE_FAILED` when it is longer than `limit` bytes.
    */
   readProgram(limit: number): Buffer | undefined;
+  /** Of the caller: a set-user-id program's own come with it. */
+  uids(): readonly [real: number, effective: number];
   /** What that descriptor of the caller is open on; undefined: it is closed. */
   descriptor(number: number): DescriptorKind | undefined;
   /**

@@ -23,6 +23,29 @@ const packages: Readonly<Record<string, { readonly does: string; readonly reason
     does: 'systemctl daemon-reload; test -e /run/made-by-the-manager',
     reason: 'it ended with status 1 after live actions',
   },
+  // The replay is root, and would do it.
+  user: {
+    does: 'setpriv --reuid=65534 --clear-groups systemctl daemon-reload || :',
+    reason: 'systemctl as a user who is not root',
+  },
+  given: {
+    does: 'ssh-keygen -q -N "" -f /var/lib/oua-given; chown 65534 /var/lib/oua-given',
+    reason: 'it has got another owner or mode',
+  },
+  moved: {
+    does: 'ssh-keygen -q -N "" -f /var/lib/oua-new; mv /var/lib/oua-new /var/lib/oua-moved; systemctl daemon-reload',
+    reason: '/var/lib/oua-new is made for one machine, and it is not there any more',
+  },
+  copied: {
+    does: 'ssh-keygen -q -N "" -f /var/lib/oua-key; cp /var/lib/oua-key /var/lib/oua-copied',
+    reason: 'it is at /var/lib/oua-copied, too',
+  },
+  made: { does: 'cd /var/lib; ssh-keygen -q -N "" -f oua-made-here' },
+  missing: { does: 'systemctl enable oua-missing || :' },
+  stopped: {
+    does: 'systemctl disable --now oua-missing || :',
+    reason: 'systemctl disable --now of a unit that cannot be had',
+  },
   // Other packages' scripts look at the same files, or write to their own.
   reading: {
     does: 'cat /proc/sys/vm/swappiness /sys/module/*/parameters/* > /var/lib/read; echo 5 > /proc/self/oom_score_adj || :',
@@ -49,7 +72,15 @@ const making = (scripts: Readonly<Record<string, { readonly does: string }>>) =>
   ]),
 ];
 
+/** Where there is none: all that is asked of it here. */
+const keygen = [
+  'if [ ! -e /usr/bin/ssh-keygen ]; then',
+  `printf '%s\\n' '#!/bin/sh' 'for f; do :; done' '(umask 077; head -c 99 /dev/urandom > "$f")' 'echo public > "$f.pub"' > /usr/bin/ssh-keygen`,
+  'chmod 755 /usr/bin/ssh-keygen; fi',
+];
+
 const script = [
+  ...keygen,
   ...making(packages),
   `dpkg -i ${Object.keys(packages)
     .map((name) => `${name}.deb`)
@@ -67,7 +98,7 @@ test('each is replayed whole with its reason, and others are not', async () => {
   const run = await bench.run(
     ...['plan', '--disk', guest.disk, '--memory', guest.memory, '-o', output, '--', 'sh', '-ec', script],
   );
-  expect(run).toMatchObject({ status: 0 });
+  expect(run).toMatchObject({ status: 0, stderr: expect.any(String) as string });
   const { scripts } = await bench.document<{ scripts: ScriptRow[] }>('show', output, '--scripts', '--json');
   expect(scripts.map(({ package: name, runs, reason }) => [name, runs, reason])).toEqual(
     Object.entries(packages).map(([name, { reason }]) => [
@@ -76,6 +107,14 @@ test('each is replayed whole with its reason, and others are not', async () => {
       reason === undefined ? undefined : (expect.stringContaining(reason) as string),
     ]),
   );
+  using plan = PlanReader.open(output);
+  const steps = [...plan.steps()];
+  const actions = steps.flatMap((step) => (step.kind === 'action' ? [step.action.argv.join(' ')] : []));
+  expect(actions).toEqual(['ssh-keygen -q -N  -f oua-made-here']);
+  const changed = steps.flatMap((step) =>
+    step.kind === 'files' ? step.changes.map(({ path }) => String(path)) : [],
+  );
+  expect(changed.filter((path) => path.startsWith('/var/lib/oua-'))).toEqual([]);
   expect(bench.leftovers()).toEqual([]);
 });
 
@@ -94,7 +133,7 @@ test('what they and live actions will print has its place in a copy of their ter
   const run = await bench.run(
     ...['plan', '--disk', guest.disk, '--memory', guest.memory, '-o', output, '--', 'sh', '-ec', commands],
   );
-  expect(run).toMatchObject({ status: 0 });
+  expect(run).toMatchObject({ status: 0, stderr: expect.any(String) as string });
   expect(run.stdout + run.stderr).not.toContain('ouassister:');
   using plan = PlanReader.open(output);
   const steps = [...plan.steps()];
@@ -152,7 +191,7 @@ test('what they do is there for the package manager to go on with, and is not in
   const run = await bench.run(
     ...['plan', '--disk', guest.disk, '--memory', guest.memory, '-o', output, '--', 'sh', '-ec', commands],
   );
-  expect(run).toMatchObject({ status: 0 });
+  expect(run).toMatchObject({ status: 0, stderr: expect.any(String) as string });
   using plan = PlanReader.open(output);
   const steps = [...plan.steps()];
   const changes = steps.flatMap((step) => (step.kind === 'files' ? step.changes : []));

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:os';
+import { posix } from 'node:path';
 import type { Guest } from '../../guest/guest.js';
 import { resolveInShadow } from '../../shadow/fs/read.js';
 import type { CallEvent } from '../../tracer/call-event.js';
@@ -9,7 +10,7 @@ import { GuestSockets } from './guest-sockets.js';
 import { liveRule } from './table.js';
 import { UnitProcesses } from './unit-processes.js';
 import { Units } from './units.js';
-import type { Verdict } from './verdict.js';
+import type { Secret, Verdict } from './verdict.js';
 
 /** Far above any real program that acts on a running system. */
 const maximumProgram = 64 << 20;
@@ -36,8 +37,9 @@ export type LiveVerdict =
   | {
       readonly kind: 'both';
       readonly argv?: readonly Buffer[];
-      readonly actions: LiveActions;
-      readonly secrets: readonly string[];
+      /** What is left to do when it has ended, with that status; undefined: nothing. */
+      readonly ended: (status: number) => LiveActions | undefined;
+      readonly secrets: readonly Secret[];
     };
 
 /** What tells a program that debconf's frontend listens at its descriptor 3, debconf's confmodule: at the replay none does. */
@@ -90,35 +92,54 @@ export class LiveCalls {
     const argv = stop.argv.map((word) => word.toString('latin1'));
     const name = given.slice(given.lastIndexOf('/') + 1);
     const discards = stop.descriptor(1) === 'null';
-    const verdict = rule.decide({ name, path: given, argv, discards }, this.#units, this.#accounts);
-    if (verdict.kind === 'live' || verdict.kind === 'both') {
+    const environment = stop.environment.map((entry) => entry.toString('latin1'));
+    const call = { name, path: given, argv, environment, discards };
+    const verdict = rule.decide(call, this.#units, this.#accounts);
+    const sha256 = createHash('sha256').update(program).digest('hex');
+    const actions = (argvs: readonly (readonly string[])[]): LiveActions => {
       this.#accounts.acted();
       this.#processes.acted();
-    }
-    const actions = (argvs: readonly (readonly string[])[]): LiveActions => ({
-      rule: rule.directory ?? name,
-      path,
-      sha256: createHash('sha256').update(program).digest('hex'),
-      argvs: argvs.map(words),
-      environment: stop.environment.filter((entry) => !frontend.test(entry.toString('latin1'))),
-      gone: this.#processes.gone,
-    });
+      return {
+        ...{ rule: rule.directory ?? name, path, sha256, argvs: argvs.map(words) },
+        environment: words(environment.filter((entry) => !frontend.test(entry))),
+        gone: this.#processes.gone,
+      };
+    };
+    // The replay is root, and would do for a user what the running system does not.
+    if ((verdict.kind === 'live' || verdict.kind === 'both') && stop.uids()[1] !== 0)
+      return { kind: 'whole', reason: `${name} as a user who is not root` };
     switch (verdict.kind) {
       case 'files':
         return { kind: 'files', ...(verdict.argv && { argv: words(verdict.argv) }) };
       case 'live':
         return { kind: 'live', actions: actions([argv]), passedOn: rule.passedOn ?? false };
-      case 'both':
+      case 'both': {
+        const secrets = verdict.secrets?.map((secret) => this.#found(secret, stop)) ?? [];
+        const lost = secrets.indexOf(undefined);
+        if (lost >= 0)
+          return { kind: 'whole', reason: `${name}, which makes ${verdict.secrets![lost]!.path}` };
         return {
           kind: 'both',
           ...(verdict.argv && { argv: words(verdict.argv) }),
-          actions: actions(verdict.actions),
-          secrets: verdict.secrets ?? [],
+          ended: (status) => {
+            if (verdict.done && status !== 0) return undefined;
+            verdict.done?.();
+            return actions(verdict.actions);
+          },
+          secrets: secrets as Secret[],
         };
+      }
       case 'answer':
       case 'whole':
         return verdict;
     }
+  }
+
+  /** Where a file that is going to be made will be, without links. */
+  #found(secret: Secret, { cwd }: ExecStop): Secret | undefined {
+    const path = posix.resolve(cwd.toString('latin1'), secret.path);
+    const folder = resolveInShadow(this.#root, posix.dirname(path));
+    return folder && { ...secret, path: posix.join('/', folder.toString('latin1'), posix.basename(path)) };
   }
 }
 

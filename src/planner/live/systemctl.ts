@@ -70,24 +70,37 @@ function act(
   names: readonly string[],
   units: Units,
 ): Verdict {
-  for (const name of names.filter((each) => !isPattern(each))) {
-    const { file, active } = units.state(name);
-    if (file.state === 'masked' && becomes === 'active')
-      return answer(1, '', `Failed to ${verb} ${name}: Unit ${name} is masked.\n`);
-    if (file.state === 'missing' && !active)
-      return answer(
-        5,
-        '',
-        `Failed to ${verb} ${name}: Unit ${name} not ${becomes === 'inactive' ? 'loaded' : 'found'}.\n`,
-      );
-    if (verb === 'reload' && !active) return answer(1, '', `${name} is not active, cannot reload.\n`);
-  }
+  const failures = names.flatMap((name) =>
+    isPattern(name) ? [] : (failureOf(verb, becomes, name, units) ?? []),
+  );
+  // It goes on with the others, and what it makes of them is in one action that fails.
+  if (failures.length > 0 && failures.length < names.length)
+    return whole(`systemctl ${verb} of several units, of which some cannot be had`);
+  if (failures[0]) return answer(failures[0].status, '', failures.map(({ words }) => `${words}\n`).join(''));
   const running = names.some((each) =>
     isPattern(each) ? units.matching(each).length > 0 : units.state(each).active,
   );
   if (onlyRunning.test(verb) && !running) return answer(0);
   if (becomes !== 'same') units.became(becomes === 'active', names);
   return live;
+}
+
+/** systemctl(1), EXIT STATUS: that of the first unit it failed for. */
+function failureOf(
+  verb: string,
+  becomes: 'active' | 'inactive' | 'same',
+  name: string,
+  units: Units,
+): { readonly status: number; readonly words: string } | undefined {
+  const { file, active } = units.state(name);
+  if (file.state === 'masked' && becomes === 'active')
+    return { status: 1, words: `Failed to ${verb} ${name}: Unit ${name} is masked.` };
+  if (file.state === 'missing' && !active) {
+    const what = becomes === 'inactive' ? 'loaded' : 'found';
+    return { status: 5, words: `Failed to ${verb} ${name}: Unit ${name} not ${what}.` };
+  }
+  if (verb === 'reload' && !active) return { status: 1, words: `${name} is not active, cannot reload.` };
+  return undefined;
 }
 
 /** Without names all that have failed are meant, and patterns match what is loaded. */
@@ -102,9 +115,12 @@ function change({ argv }: ProgramCall, verb: string, { options, words }: Command
   const now =
     options.has('now') && { enable: 'start', reenable: 'start', disable: 'stop', mask: 'stop' }[verb];
   const names = words.slice(1);
-  if (now) units.became(now === 'start', names);
+  const becomes = now === 'start' ? 'active' : 'inactive';
+  if (now && names.some((name) => !isPattern(name) && failureOf(now, becomes, name, units)))
+    return whole(`systemctl ${verb} --now of a unit that cannot be had`);
   return {
     kind: 'both',
+    done: () => (now ? units.became(now === 'start', names) : undefined),
     argv: withRoot(argv),
     actions: [
       ...(options.has('no-reload') ? [] : [[program, 'daemon-reload']]),
@@ -195,11 +211,16 @@ const show: Query = ({ options }, names, units) => {
   return answer(0, text.join('\n'));
 };
 
-/** Only by patterns: a whole list says more of each unit than is known. */
+/** Only by patterns, and of what is active: a whole list says more of each unit than is known. */
 const list: Query = ({ options }, names, units) => {
-  if (names.length === 0 || options.has('all') || options.has('a')) return whole('systemctl list-units');
-  const rows = names.flatMap((name) => units.matching(name)).map((name) => `${name} loaded active\n`);
-  return answer(0, rows.join(''));
+  const states = options.get('state') ?? 'active';
+  if (names.length === 0 || options.has('all') || options.has('a') || states !== 'active')
+    return whole('systemctl list-units');
+  const types = (options.get('type') ?? options.get('t'))?.split(',');
+  const found = names
+    .flatMap((name) => units.matching(name))
+    .filter((name) => types?.some((type) => name.endsWith(`.${type}`)) ?? true);
+  return answer(0, found.map((name) => `${name} loaded active\n`).join(''));
 };
 
 const queries: Readonly<Record<string, Query>> = {

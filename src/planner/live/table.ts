@@ -153,13 +153,32 @@ function sshKeygen(call: ProgramCall): Verdict {
     (name) => options.has(name),
   );
   if (asks || file === undefined) return files();
-  return { kind: 'both', actions: [call.argv], secrets: [file, `${file}.pub`] };
+  const secrets = [
+    { path: file, mode: 0o600 },
+    { path: `${file}.pub`, mode: 0o644 },
+  ];
+  return { kind: 'both', actions: [call.argv], secrets, done: () => undefined };
 }
 
 function makeSslCert(call: ProgramCall): Verdict {
   if (call.argv[1] !== 'generate-default-snakeoil') return whole('a certificate from a template of its own');
-  const secrets = ['/etc/ssl/private/ssl-cert-snakeoil.key', '/etc/ssl/certs/ssl-cert-snakeoil.pem'];
-  return { kind: 'both', actions: [call.argv], secrets };
+  const secrets = [
+    { path: '/etc/ssl/private/ssl-cert-snakeoil.key' },
+    { path: '/etc/ssl/certs/ssl-cert-snakeoil.pem' },
+  ];
+  return { kind: 'both', actions: [call.argv], secrets, done: () => undefined };
+}
+
+/**
+ * In a maintainer script `-u` alone only has dpkg call initramfs-tools' trigger, and does that by files; the trigger's script
+ * calls it again, without a package.
+ */
+function updateInitramfs({ name, argv, environment }: ProgramCall): Verdict {
+  const deferred =
+    name === 'update-initramfs' &&
+    argv.slice(1).join(' ') === '-u' &&
+    environment.some((entry) => /^DPKG_MAINTSCRIPT_PACKAGE=./.test(entry));
+  return deferred ? files() : live;
 }
 
 function dbusSend({ argv, discards }: ProgramCall): Verdict {
@@ -286,23 +305,21 @@ export const liveRules: readonly LiveRule[] = [
     note: 'loading a profile from a file is live; compiling to files is not',
   },
   {
-    programs: [
-      'update-grub',
-      'update-grub2',
-      'grub-mkconfig',
-      'grub-install',
-      'grub-probe',
-      'upgrade-from-grub-legacy',
-    ],
+    programs: ['update-grub', 'update-grub2', 'grub-mkconfig', 'grub-install', 'upgrade-from-grub-legacy'],
     decide: always(live),
     passedOn: true,
     note: "live: they ask about the guest's disks",
   },
   {
+    programs: ['grub-probe'],
+    decide: ({ discards }) => (discards ? live : whole("what grub-probe says of the guest's disks")),
+    note: "asks about the guest's disks: live when nobody reads its answer, else the script runs in the guest, whole",
+  },
+  {
     programs: ['update-initramfs', 'mkinitramfs', 'dracut'],
-    decide: always(live),
+    decide: updateInitramfs,
     passedOn: true,
-    note: 'live: what has to be in an initrd depends on the devices; one made without them lacks the tools of the root file system',
+    note: 'live, but for a maintainer script that leaves it to the trigger of initramfs-tools (update-initramfs -u): what has to be in an initrd depends on the devices; one made without them lacks the tools of the root file system',
   },
   {
     programs: ['needrestart'],

@@ -7,8 +7,18 @@ export interface ProgramCall {
   /** Absolute, as given. */
   readonly path: string;
   readonly argv: readonly string[];
+  /** `NAME=value` */
+  readonly environment: readonly string[];
   /** Whether nobody reads its standard output: that is `/dev/null`. */
   readonly discards: boolean;
+}
+
+/** A file that a program makes for this machine alone. */
+export interface Secret {
+  /** As the program was given it. */
+  readonly path: string;
+  /** Permission bits that the program leaves it with, as root's; undefined: not known. */
+  readonly mode?: number;
 }
 
 export type Verdict =
@@ -21,12 +31,14 @@ export type Verdict =
   /**
    * It does both: it runs offline, perhaps with other arguments, and afterwards each of `actions` runs in the guest:
    * argvs of the same program. What it writes to `secrets` stays offline: the guest makes its own.
+   * `done`: only when it ends well are there actions, and this is called first.
    */
   | {
       readonly kind: 'both';
       readonly argv?: readonly string[];
       readonly actions: readonly (readonly string[])[];
-      readonly secrets?: readonly string[];
+      readonly secrets?: readonly Secret[];
+      readonly done?: () => void;
     }
   /** What it does or asks cannot be told apart: the script that runs it has to run in the guest, whole. */
   | { readonly kind: 'whole'; readonly reason: string };

@@ -22,7 +22,7 @@ afterEach(() => tree[Symbol.dispose]());
 function decide(line: string): Verdict {
   const argv = line.split(' ');
   return liveRule('/usr/bin/systemctl')!.decide(
-    { name: 'systemctl', path: '/usr/bin/systemctl', argv, discards: false },
+    { name: 'systemctl', path: '/usr/bin/systemctl', argv, environment: [], discards: false },
     units,
     new Accounts(tree.root, new UnitProcesses([], units)),
   );
@@ -51,6 +51,7 @@ test.each([
   ['systemctl stop missing.service', 5, 'not loaded'],
   ['systemctl restart off', 1, 'is masked'],
   ['systemctl reload nginx', 1, 'is not active'],
+  ['systemctl stop missing gone', 5, 'missing not loaded.\nFailed to stop gone'],
 ])('%s fails offline as it would in the guest', (line, status, words) => {
   expect(decide(line)).toMatchObject({
     kind: 'answer',
@@ -106,19 +107,25 @@ test('questions about activity see the actions that came before', () => {
 });
 
 test('what changes unit files runs on the tree, and the manager reads them again', () => {
+  const done = expect.any(Function) as () => void;
   expect(decide('systemctl enable nginx')).toEqual({
     kind: 'both',
+    done,
     argv: ['systemctl', '--root=/', 'enable', 'nginx'],
     actions: [['systemctl', 'daemon-reload']],
   });
-  expect(decide('systemctl --system disable --now cron')).toEqual({
+  const disabled = decide('systemctl --system disable --now cron');
+  expect(disabled).toEqual({
     kind: 'both',
+    done,
     argv: ['systemctl', '--root=/', 'disable', 'cron'],
     actions: [
       ['systemctl', 'daemon-reload'],
       ['systemctl', 'stop', '--', 'cron'],
     ],
   });
+  expect(units.state('cron').active).toBe(true);
+  if (disabled.kind === 'both') disabled.done?.();
   expect(units.state('cron').active).toBe(false);
   expect(decide('systemctl --no-reload mask nginx')).toMatchObject({ kind: 'both', actions: [] });
   expect(decide('systemctl is-enabled -- nginx')).toEqual({
@@ -128,6 +135,7 @@ test('what changes unit files runs on the tree, and the manager reads them again
   // What it writes below /run is collected like the rest.
   expect(decide('systemctl --runtime mask nginx')).toEqual({
     kind: 'both',
+    done,
     argv: ['systemctl', '--root=/', '--runtime', 'mask', 'nginx'],
     actions: [['systemctl', 'daemon-reload']],
   });
@@ -143,6 +151,10 @@ test.each([
   'systemctl is-failed',
   'systemctl reset-failed nginx',
   'systemctl kill cron missing',
+  'systemctl try-restart cron missing',
+  'systemctl disable --now cron missing',
+  'systemctl reload cron nginx',
+  'systemctl list-units --state=failed c*',
 ])('%s cannot be told apart', (line) => {
   expect(decide(line)).toMatchObject({ kind: 'whole' });
 });

@@ -19,7 +19,7 @@ afterEach(() => tree[Symbol.dispose]());
 
 const decide = (path: string, ...args: string[]) => {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  const call = { name, path, argv: [name, ...args], discards: false };
+  const call = { name, path, argv: [name, ...args], environment: [], discards: false };
   return liveRule(path)?.decide(call, units, accounts).kind;
 };
 
@@ -46,6 +46,7 @@ test.each([
   ['/usr/bin/dbus-send', ['--system', '--print-reply', '/x', 'y.z'], 'whole'],
   ['/usr/sbin/update-grub', [], 'live'],
   ['/usr/sbin/update-initramfs', ['-u'], 'live'],
+  ['/usr/sbin/grub-probe', ['-t', 'device', '/boot'], 'whole'],
   ['/bin/mount', ['/x'], 'whole'],
   ['/opt/bin/mount', ['/x'], undefined],
   ['/bin/cp', ['a', 'b'], undefined],
@@ -56,20 +57,39 @@ test.each([
 test('a new host key is made twice, and the one made offline stays there', () => {
   const argv = ['ssh-keygen', '-q', '-f', '/etc/ssh/ssh_host_rsa_key', '-N', '', '-t', 'rsa'];
   const rule = liveRule('/usr/bin/ssh-keygen')!;
-  const call = { name: 'ssh-keygen', path: '/usr/bin/ssh-keygen', argv, discards: false };
+  const call = { name: 'ssh-keygen', path: '/usr/bin/ssh-keygen', argv, environment: [], discards: false };
   expect(rule.decide(call, units, accounts)).toEqual({
     kind: 'both',
     actions: [argv],
-    secrets: ['/etc/ssh/ssh_host_rsa_key', '/etc/ssh/ssh_host_rsa_key.pub'],
+    secrets: [
+      { path: '/etc/ssh/ssh_host_rsa_key', mode: 0o600 },
+      { path: '/etc/ssh/ssh_host_rsa_key.pub', mode: 0o644 },
+    ],
+    done: expect.any(Function) as () => void,
   });
   expect(decide('/usr/bin/ssh-keygen', '-l', '-f', '/etc/ssh/ssh_host_rsa_key.pub')).toBe('files');
+});
+
+test('an initrd that is left to a trigger is a matter of files', () => {
+  const [name, path] = ['update-initramfs', '/usr/sbin/update-initramfs'];
+  const kind = (environment: string[], ...args: string[]) =>
+    liveRule(path)!.decide(
+      { name, path, argv: [name, ...args], environment, discards: false },
+      units,
+      accounts,
+    ).kind;
+  const script = ['PATH=/bin', 'DPKG_MAINTSCRIPT_PACKAGE=e2fsprogs'];
+  expect(kind(script, '-u')).toBe('files');
+  expect(kind(script, '-c', '-k', '6.1.0-1')).toBe('live');
+  // As the trigger's script calls it.
+  expect(kind(['DPKG_MAINTSCRIPT_PACKAGE='], '-u')).toBe('live');
 });
 
 test('a reply that nobody reads does not matter', () => {
   const [name, path] = ['dbus-send', '/usr/bin/dbus-send'];
   const kind = (...args: string[]) =>
     liveRule(path)!.decide(
-      { name, path, argv: [name, '--print-reply', ...args], discards: true },
+      { name, path, argv: [name, '--print-reply', ...args], environment: [], discards: true },
       units,
       accounts,
     ).kind;
