@@ -45,3 +45,18 @@ test('a copy that does not answer everything is an error', async () => {
   } as unknown as Copy;
   await expect(observeLive(copy, 'vm')).rejects.toMatchObject({ code: 'HOST_FAILED' });
 });
+
+test('no answer is not an answer of nothing', async () => {
+  const copy = {
+    run: ([, , script]: readonly string[]) =>
+      Promise.resolve({
+        exitStatus: 0,
+        stdout: script!.replaceAll(/[^]*?(== oracle ==) \$\?"/g, '$1 1\n'),
+        stderr: 'timed out',
+      }),
+  } as unknown as Copy;
+  await expect(observeLive(copy, 'vm')).rejects.toMatchObject({
+    code: 'HOST_FAILED',
+    message: expect.stringMatching(/package, .*unit-file, unit: timed out/) as string,
+  });
+});

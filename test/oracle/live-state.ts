@@ -12,6 +12,8 @@ interface Source {
   /** A command for the guest's shell. */
   readonly command: string;
   readonly parse: Parse;
+  /** Whether it has said nothing when it exits with something else than 0 (`dpkg --verify` then has something to say). */
+  readonly succeeds?: true;
   /** A container has the host's kernel: what is in that says nothing of a guest. */
   readonly kinds: readonly CopyKind[];
 }
@@ -33,31 +35,40 @@ const both = guestKinds;
 const status = '${binary:Package} ${Version} ${Status} ${Triggers-Pending} ${Triggers-Awaited}\\n';
 
 const rpmFormat = '%{name}-%{evr}.%{arch} %{sigmd5} %{installcolor} %{filestates}\\n';
+/** A manager that has much to do may not answer in time. */
+const twice = (command: string) =>
+  `answer=$(${command}) || answer=$(${command}); status=$?; printf '%s\\n' "$answer"; (exit $status)`;
 const ifThere = (program: string, command: string) =>
   `if command -v ${program} >/dev/null; then ${command}; fi`;
 
 /**
- * What is asked of a guest before it is ended, each as facts named `live:SOURCE/NAME`. A program that exits with
- * something else than 0 may have said all the same what there is to say (`dpkg --verify` does).
+ * What is asked of a guest before it is ended, each as facts named `live:SOURCE/NAME`.
  */
 const sources: Readonly<Record<string, Source>> = {
   audit: { command: 'dpkg --audit', parse: whole, kinds: both },
   verify: { command: 'dpkg --verify', parse: last, kinds: both },
-  package: { command: `dpkg-query -W -f='${status}'`, parse: named(1), kinds: both },
+  package: { command: `dpkg-query -W -f='${status}'`, parse: named(1), succeeds: true, kinds: both },
   rpm: { command: ifThere('rpm', `rpm -qa --qf '${rpmFormat}'`), parse: named(1), kinds: both },
   'rpm-verify': { command: ifThere('rpm', 'rpm -Va'), parse: last, kinds: both },
   diversion: { command: 'dpkg-divert --list', parse: last, kinds: both },
   statoverride: { command: 'dpkg-statoverride --list', parse: last, kinds: both },
-  alternative: { command: 'update-alternatives --get-selections', parse: named(1), kinds: both },
-  user: { command: 'getent passwd', parse: (output) => colons(output), kinds: both },
-  group: { command: 'getent group', parse: (output) => colons(output), kinds: both },
-  'unit-file': {
-    command: 'systemctl list-unit-files --plain --no-legend --no-pager',
+  alternative: {
+    command: 'update-alternatives --get-selections',
     parse: named(1),
+    succeeds: true,
+    kinds: both,
+  },
+  user: { command: 'getent passwd', parse: (output) => colons(output), succeeds: true, kinds: both },
+  group: { command: 'getent group', parse: (output) => colons(output), succeeds: true, kinds: both },
+  'unit-file': {
+    command: twice('systemctl list-unit-files --plain --no-legend --no-pager'),
+    parse: named(1),
+    succeeds: true,
     kinds: both,
   },
   unit: {
-    command: 'systemctl list-units --all --plain --no-legend --no-pager',
+    command: twice('systemctl list-units --all --plain --no-legend --no-pager'),
+    succeeds: true,
     // load, active, sub; then comes a description
     parse: (output) => lines(output).map((line) => unit(line.trim().split(/\s+/))),
     kinds: both,
@@ -108,14 +119,25 @@ function unit([name = '', load = '', active = '', sub = '']: readonly string[]):
 
 const mark = '== oracle ==';
 
-/** Asks a copy everything at once. */
+/**
+ * Asks a copy everything at once.
+ *
+ * @throws OuaError `HOST_FAILED` when there is no answer: that is not one of nothing.
+ */
 export async function observeLive(copy: Copy, kind: CopyKind): Promise<[path: string, Item][]> {
   const asked = Object.entries(sources).filter(([, { kinds }]) => kinds.includes(kind));
-  const script = asked.map(([, { command }]) => `${command}; echo '${mark}'`).join('\n');
+  const script = asked.map(([, { command }]) => `${command}; echo "${mark} $?"`).join('\n');
   const { stdout, stderr } = await copy.run(['/bin/sh', '-c', script]);
-  const outputs = stdout.split(`${mark}\n`);
-  if (outputs.length !== asked.length + 1)
-    throw new OuaError('HOST_FAILED', `the guest did not answer everything: ${stderr}`, 'look into it');
+  // Between each two of them the status of the first.
+  const [first = '', ...rest] = stdout.split(`${mark} `);
+  const outputs = [first, ...rest.map((text) => text.slice(text.indexOf('\n') + 1))];
+  const failed = asked.filter(([, { succeeds }], index) => succeeds && !rest[index]?.startsWith('0\n'));
+  if (rest.length !== asked.length || failed.length > 0)
+    throw new OuaError(
+      'HOST_FAILED',
+      `the guest did not answer ${failed.map(([source]) => source).join(', ') || 'everything'}: ${stderr}`,
+      'look into it',
+    );
   return asked.flatMap(([source, { parse }], index) =>
     [...parse(outputs[index]!)].map(
       ([name, value]) => [`live:${source}/${name.replace(/^\//, '')}`, fact(value)] as [string, Item],
