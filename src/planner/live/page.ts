@@ -32,6 +32,8 @@ A program is asked about when it is executed. One of these becomes of it:
 
 Other things make a script whole, whichever program does them:
 
+- a program of the table that acts, when another user than root runs it: the replay is root, and would do what the guest refuses;
+- a secret that does not stay as and where its program made it: moved, copied, or given to another owner;
 - a signal to one of the guest's processes;
 - a connection to one of the guest's sockets (but to those of the journal, nscd and the like, which programs try and do without,
   and to those of services that an action has stopped);
@@ -57,7 +59,8 @@ What an action prints on the terminal on which apt runs dpkg gets into apt's log
 place where it belongs, and so does what a script prints that is replayed whole ([how](decisions/terminal-output.md)).
 
 Secrets are made where they are used. A host key that \`ssh-keygen\` makes offline, so that its script goes on, is not in the
-plan; the guest makes its own.
+plan; the guest makes its own. Of a program of kind _both_ that changes units or makes a secret there is an action only when it
+has ended well offline.
 
 ## Limits
 
