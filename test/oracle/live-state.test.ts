@@ -39,22 +39,20 @@ test('a running copy is asked for everything', async () => {
   expect([...facts.keys()].filter((path) => path.startsWith('live:run/oracle'))).toEqual([]);
 });
 
+/** A copy in which every script prints something else than was asked for. */
+const saying = (stderr: string, stdout: (script: string) => string) =>
+  ({
+    run: ([, , script]: readonly string[]) =>
+      Promise.resolve({ exitStatus: 0, stdout: stdout(script!), stderr }),
+  }) as unknown as Copy;
+
 test('a copy that does not answer everything is an error', async () => {
-  const copy = {
-    run: () => Promise.resolve({ exitStatus: 0, stdout: 'half', stderr: 'gone' }),
-  } as unknown as Copy;
+  const copy = saying('gone', () => 'half');
   await expect(observeLive(copy, 'vm')).rejects.toMatchObject({ code: 'HOST_FAILED' });
 });
 
 test('no answer is not an answer of nothing', async () => {
-  const copy = {
-    run: ([, , script]: readonly string[]) =>
-      Promise.resolve({
-        exitStatus: 0,
-        stdout: script!.replaceAll(/[^]*?(== oracle ==) \$\?"/g, '$1 1\n'),
-        stderr: 'timed out',
-      }),
-  } as unknown as Copy;
+  const copy = saying('timed out', (script) => script.replaceAll(/[^]*?(== oracle ==) \$\?"/g, '$1 1\n'));
   await expect(observeLive(copy, 'vm')).rejects.toMatchObject({
     code: 'HOST_FAILED',
     message: expect.stringMatching(/package, .*unit-file, unit: timed out/) as string,

@@ -95,12 +95,14 @@ export class LiveCalls {
     const environment = stop.environment.map((entry) => entry.toString('latin1'));
     const call = { name, path: given, argv, environment, discards };
     const verdict = rule.decide(call, this.#units, this.#accounts);
-    const sha256 = createHash('sha256').update(program).digest('hex');
     const actions = (argvs: readonly (readonly string[])[]): LiveActions => {
       this.#accounts.acted();
       this.#processes.acted();
       return {
-        ...{ rule: rule.directory ?? name, path, sha256, argvs: argvs.map(words) },
+        rule: rule.directory ?? name,
+        path,
+        sha256: createHash('sha256').update(program).digest('hex'),
+        argvs: argvs.map(words),
         environment: words(environment.filter((entry) => !frontend.test(entry))),
         gone: this.#processes.gone,
       };
@@ -114,10 +116,12 @@ export class LiveCalls {
       case 'live':
         return { kind: 'live', actions: actions([argv]), passedOn: rule.passedOn ?? false };
       case 'both': {
-        const secrets = verdict.secrets?.map((secret) => this.#found(secret, stop)) ?? [];
-        const lost = secrets.indexOf(undefined);
-        if (lost >= 0)
-          return { kind: 'whole', reason: `${name}, which makes ${verdict.secrets![lost]!.path}` };
+        const secrets: Secret[] = [];
+        for (const secret of verdict.secrets ?? []) {
+          const found = this.#found(secret, stop);
+          if (!found) return { kind: 'whole', reason: `${name}, which makes ${secret.path}` };
+          secrets.push(found);
+        }
         return {
           kind: 'both',
           ...(verdict.argv && { argv: words(verdict.argv) }),
@@ -126,7 +130,7 @@ export class LiveCalls {
             verdict.done?.();
             return actions(verdict.actions);
           },
-          secrets: secrets as Secret[],
+          secrets,
         };
       }
       case 'answer':
