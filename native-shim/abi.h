@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define OUA_ABI_VERSION 8
+#define OUA_ABI_VERSION 9
 
 #define OUA_EXPORT __attribute__((visibility("default")))
 

@@ -157,13 +157,16 @@ enum oua_access {
 struct oua_log;
 struct oua_log *oua_log_new(void);
 void oua_log_free(struct oua_log *log);
-/* Records one access, or counts it as dropped when the log is full. Path is relative to the root, "" for it. */
+/*
+ * Records one access, or counts it as dropped when the log is full; a part of it is for OUA_WRITE_REFUSED alone. Path is relative
+ * to the root, "" for it.
+ */
 void oua_log_put(struct oua_log *log, enum oua_access access, int host_tid, const char *comm, const char *path);
 /*
- * Moves whole records into `buffer`, oldest first. The buffer begins with a u64, how many were dropped since the
- * last call; then each record: u16 length of the record, u8 access, u8 length of comm, i32 host tid (of
- * OUA_WRITE_REFUSED: its process), comm, path.
- * Returns the bytes used (8 when there was nothing) or -EINVAL when the buffer is smaller than 1024 bytes.
+ * Moves whole records into `buffer`, oldest first. The buffer begins with two u64, how many were dropped since the
+ * last call: of OUA_WRITE_REFUSED the second, of all others the first; then each record: u16 length of the record, u8 access, u8
+ * length of comm, i32 host tid (of OUA_WRITE_REFUSED: its process), comm, path.
+ * Returns the bytes used (16 when there was nothing) or -EINVAL when the buffer is smaller than 1024 bytes.
  */
 int64_t oua_log_drain(struct oua_log *log, uint8_t *buffer, int64_t length);
 

@@ -7,12 +7,15 @@
 #include <string.h>
 
 #define RING_BYTES (1u << 20)
+/* Of these, kept for attempts to write: each may be the reason to replay a script whole. */
+#define WRITES_BYTES (RING_BYTES / 4)
+#define DRAIN_HEADER 16
 #define RECORD_HEADER 8
 #define PATH_BYTES 512
 
 struct oua_log {
   pthread_mutex_t mutex;
-  uint64_t dropped;
+  uint64_t dropped, dropped_writes;
   uint32_t head; /* where the oldest record begins */
   uint32_t used;
   uint8_t ring[RING_BYTES];
@@ -56,8 +59,9 @@ void oua_log_put(struct oua_log *log, enum oua_access access, int host_tid, cons
   memcpy(header + 4, &tid, 4);
 
   pthread_mutex_lock(&log->mutex);
-  if (length > RING_BYTES - log->used) {
-    log->dropped++;
+  bool write = access == OUA_WRITE_REFUSED;
+  if (log->used + length > RING_BYTES - (write ? 0 : WRITES_BYTES)) {
+    (*(write ? &log->dropped_writes : &log->dropped))++;
   } else {
     ring_put(log, header, RECORD_HEADER);
     ring_put(log, comm, comm_length);
@@ -70,8 +74,9 @@ int64_t oua_log_drain(struct oua_log *log, uint8_t *buffer, int64_t length) {
   if (length < 1024) return -EINVAL;
   pthread_mutex_lock(&log->mutex);
   memcpy(buffer, &log->dropped, 8);
-  log->dropped = 0;
-  int64_t filled = 8;
+  memcpy(buffer + 8, &log->dropped_writes, 8);
+  log->dropped = log->dropped_writes = 0;
+  int64_t filled = DRAIN_HEADER;
   while (log->used) {
     uint8_t header[2];
     uint16_t record;

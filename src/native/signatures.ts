@@ -22,7 +22,7 @@ export type ResultKind = 'i32' | 'i64';
 export type Signature = readonly [result: ResultKind, ...arguments_: ArgumentKind[]];
 
 /** Raise together with OUA_ABI_VERSION in native-shim/abi.h. */
-export const abiVersion = 8;
+export const abiVersion = 9;
 
 export const signatures = {
   oua_abi_version: ['i32'],

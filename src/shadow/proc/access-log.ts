@@ -1,3 +1,4 @@
+import { OuaError } from '../../base/errors.js';
 import type { ProcRead } from '../../plan/model.js';
 
 /** `enum oua_access`, native-shim/fuse.h. */
@@ -13,8 +14,10 @@ interface Access {
 
 /** More different paths and readers than any update has; what comes on top is counted as lost. */
 const entriesMax = 50_000;
-/** Of attempts to write by one process; the first ones say what it is up to. */
-const pathsMax = 100;
+/** The same of attempts to write, by paths and processes. */
+const writesMax = 50_000;
+/** Bytes before the records of a buffer. */
+const headerSize = 16;
 
 /**
  * Makes reads out of single look-ups. A path is looked up name by name, so that a directory or link on the way
@@ -23,15 +26,18 @@ const pathsMax = 100;
 export class AccessLog {
   readonly #reads = new Map<string, ProcRead>();
   /** Paths by process. */
-  readonly #writes = new Map<number, string[]>();
+  readonly #writes = new Map<number, Set<string>>();
+  #writeCount = 0;
   /** By thread: a directory or link that was found last. */
   readonly #pending = new Map<number, Access>();
   #lost = 0;
+  #lostWrites = 0;
 
   /** Takes in one buffer of `oua_proc_drain` (layout: `oua_log_drain`, native-shim/fuse.h). */
   add(bytes: Buffer): void {
     this.#lost += Number(bytes.readBigUInt64LE(0));
-    for (let at = 8; at < bytes.length; at += bytes.readUInt16LE(at)) this.#take(decode(bytes, at));
+    this.#lostWrites += Number(bytes.readBigUInt64LE(8));
+    for (let at = headerSize; at < bytes.length; at += bytes.readUInt16LE(at)) this.#take(decode(bytes, at));
   }
 
   /** What was looked up or listed, found or not, in the order of the first time. */
@@ -40,14 +46,26 @@ export class AccessLog {
     return [...this.#reads.values()];
   }
 
-  /** What a process has opened for writing, or tried to make, since the last call about it; all refused. */
+  /**
+   * What a process has opened for writing, or tried to make, since the last call about it, each path once; all refused.
+   *
+   * @throws OuaError `UPDATE_FAILED` once there was no room for one: it may have been this process's.
+   */
   takeRefusedWrites(process: number): readonly string[] {
-    const paths = this.#writes.get(process) ?? [];
+    if (this.#lostWrites > 0)
+      throw new OuaError(
+        'UPDATE_FAILED',
+        `${this.#lostWrites} attempts to write to /proc or /sys came too fast to be noted: which scripts have to run in the ` +
+          'guest is not known',
+        'plan with --policy defer',
+      );
+    const paths = [...(this.#writes.get(process) ?? [])];
     this.#writes.delete(process);
+    this.#writeCount -= paths.length;
     return paths;
   }
 
-  /** Accesses that there was no room for. */
+  /** Look-ups that there was no room for. */
   get lost(): number {
     return this.#lost;
   }
@@ -64,9 +82,14 @@ export class AccessLog {
   }
 
   #refused({ tid, path }: Access): void {
-    const paths = this.#writes.get(tid) ?? [];
-    if (this.#writes.size >= entriesMax || paths.length >= pathsMax) this.#lost++;
-    else this.#writes.set(tid, [...paths, path]);
+    const paths = this.#writes.get(tid) ?? new Set();
+    if (paths.has(path)) return;
+    if (this.#writeCount >= writesMax) {
+      this.#lostWrites++;
+      return;
+    }
+    this.#writes.set(tid, paths.add(path));
+    this.#writeCount++;
   }
 
   #settle(tid: number): void {

@@ -33,15 +33,16 @@ export interface ShadowProc extends AsyncDisposable {
   /** Paths looked at so far and by whom, found or not. */
   reads(): readonly ProcRead[];
   /**
-   * Paths below `/proc` and `/sys` that a process has tried to write to since the last call about it, in order: all
-   * refused with EROFS (EACCES for a new file), as a container manager's `/proc/sys` does.
+   * Paths below `/proc` and `/sys` that a process has tried to write to since the last call about it, in order and each once:
+   * all refused with EROFS (EACCES for a new file), as a container manager's `/proc/sys` does.
    *
    * @param process by its number on the host
+   * @throws OuaError `UPDATE_FAILED` once there was no room for one, whoever's.
    */
   takeRefusedWrites(process: number): readonly string[];
   /** Id of the thread that serves it. */
   readonly thread: number;
-  /** How many accesses the log had no room for. */
+  /** How many look-ups the log had no room for. */
   readonly lost: number;
   /** Files that the guest has and its memory does not tell, with the reason. */
   readonly absences: readonly Absence[];

@@ -3,7 +3,9 @@ import { AccessLog } from '../../../src/shadow/proc/access-log.js';
 type Event = readonly [access: number, tid: number, comm: string, path: string];
 const [file, directory, symlink, missing, listed, refused] = [1, 2, 3, 4, 5, 6];
 
-function drained(lost: number, events: readonly Event[]): Buffer {
+const withCode = (code: string) => expect.objectContaining({ code }) as unknown as Error;
+
+function drained(lost: number, events: readonly Event[], lostWrites = 0): Buffer {
   const records = events.map(([access, tid, comm, path]) => {
     const record = Buffer.alloc(8 + comm.length + path.length);
     record.writeUInt16LE(record.length, 0);
@@ -13,8 +15,9 @@ function drained(lost: number, events: readonly Event[]): Buffer {
     record.write(comm + path, 8);
     return record;
   });
-  const head = Buffer.alloc(8);
+  const head = Buffer.alloc(16);
   head.writeBigUInt64LE(BigInt(lost));
+  head.writeBigUInt64LE(BigInt(lostWrites), 8);
   return Buffer.concat([head, ...records]);
 }
 
@@ -76,10 +79,33 @@ test('refused writes are kept apart', () => {
   expect(log.reads().map(({ path }) => path)).toEqual(['/proc/sys/vm/swappiness']);
 });
 
-test('of refused writes the first are kept', () => {
-  const log = logOf(...Array.from({ length: 150 }, (_, i): Event => [refused, 7, 'sh', `sys/${i}`]));
-  expect(log.takeRefusedWrites(7)).toEqual(Array.from({ length: 100 }, (_, i) => `/proc/sys/${i}`));
-  expect(log.lost).toBe(50);
+test('of refused writes each path is kept once, however many come before it', () => {
+  const own: Event = [refused, 7, 'sh', 'self/oom_score_adj'];
+  const log = logOf(...Array.from({ length: 1000 }, () => own), [refused, 7, 'sh', 'sys/vm/swappiness']);
+  expect(log.takeRefusedWrites(7)).toEqual(['/proc/self/oom_score_adj', '/proc/sys/vm/swappiness']);
+  expect(log.lost).toBe(0);
+});
+
+test('a refused write that was lost before it got here is whosever is asked about', () => {
+  const log = new AccessLog();
+  log.add(drained(3, [[refused, 7, 'sh', 'self/oom_score_adj']]));
+  expect(log.takeRefusedWrites(7)).toEqual(['/proc/self/oom_score_adj']);
+  log.add(drained(0, [], 2));
+  log.add(drained(0, []));
+  for (const pid of [7, 8]) expect(() => log.takeRefusedWrites(pid)).toThrow(withCode('UPDATE_FAILED'));
+  expect(log.lost).toBe(3);
+});
+
+test('refused writes are bounded, and none is dropped unseen', () => {
+  const log = new AccessLog();
+  const writes = (pid: number) =>
+    Array.from({ length: 1000 }, (_, i): Event => [refused, pid, 'fuzz', `${i}`]);
+  for (let pid = 1; pid <= 50; pid++) log.add(drained(0, writes(pid)));
+  expect(log.takeRefusedWrites(1)).toHaveLength(1000);
+  for (const pid of [51, 2]) log.add(drained(0, writes(pid)));
+  expect(log.takeRefusedWrites(51)).toHaveLength(1000);
+  for (const pid of [52, 53]) log.add(drained(0, writes(pid)));
+  expect(() => log.takeRefusedWrites(2)).toThrow(withCode('UPDATE_FAILED'));
 });
 
 test('is bounded, and says how many accesses it lost', () => {

@@ -211,24 +211,38 @@ describe('the log', () => {
     expect(shadow.lost).toBe(0);
   });
 
-  test('drops what nobody drains in time, counts it, and goes on', () => {
+  test('drops what nobody drains in time, counts it, and goes on; refused writes have room of their own', () => {
     const shim = loadShim();
     const packed = packTree(renderTree(fixtureGuest()), 0);
     const handle = shim.oua_proc_start(directory, packed, packed.length);
-    try {
-      const name = 'x'.repeat(250);
-      for (let i = 0; i < 5000; i++) existsSync(at(name));
-      const buffer = Buffer.alloc(2 << 20);
+    const buffer = Buffer.alloc(2 << 20);
+    /** How many look-ups and writes were dropped, and how many bytes and of what the rest is. */
+    const drain = () => {
       const used = shim.oua_proc_drain(handle, buffer, buffer.length);
-      const lost = Number(buffer.readBigUInt64LE(0));
-      const record = buffer.readUInt16LE(8);
-      expect(used).toBeLessThanOrEqual(8 + (1 << 20));
-      expect(lost + (used - 8) / record).toBe(5000);
-      expect(lost).toBeGreaterThan(0);
+      const counts = { lookups: 0, writes: 0 };
+      for (let at = 16; at < used; at += buffer.readUInt16LE(at))
+        counts[buffer.readUInt8(at + 2) === 6 ? 'writes' : 'lookups']++;
+      const lost = [0, 8].map((at) => Number(buffer.readBigUInt64LE(at)));
+      return { ...counts, used, lostLookups: lost[0]!, lostWrites: lost[1]! };
+    };
+    const name = 'x'.repeat(250);
+    const write = () => expect(() => openSync(at(name), 'w')).toThrow('EACCES');
+    try {
+      for (let i = 0; i < 5000; i++) existsSync(at(name));
+      // Each looks the name up as well.
+      for (let i = 0; i < 500; i++) write();
+      const first = drain();
+      expect(first.used).toBeLessThanOrEqual(16 + (1 << 20));
+      expect(first).toMatchObject({ writes: 500, lostWrites: 0 });
+      expect(first.lookups + first.lostLookups).toBe(5500);
+      expect(first.lostLookups).toBeGreaterThan(0);
+      for (let i = 0; i < 6000; i++) write();
+      const second = drain();
+      expect(second.writes + second.lostWrites).toBe(6000);
+      expect(second.lostWrites).toBeGreaterThan(0);
       existsSync(at('after'));
-      const rest = shim.oua_proc_drain(handle, buffer, buffer.length);
-      expect(buffer.toString('latin1', 8, rest)).toMatch(/after$/);
-      expect(buffer.readBigUInt64LE(0)).toBe(0n);
+      expect(drain()).toMatchObject({ lookups: 1, writes: 0, lostLookups: 0, lostWrites: 0 });
+      expect(buffer.toString('latin1', 16)).toMatch(/^.{8}[^a]*after/);
       expect(shim.oua_proc_drain(handle, buffer, 100)).toBe(-22);
     } finally {
       expect(shim.oua_proc_stop(handle)).toBe(0);
