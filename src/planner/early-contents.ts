@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as othersTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { ContentId } from '../plan/model.js';
 import { pack, type Packed } from '../plan/packing.js';
 import type { ChangeCollector } from '../shadow/fs/collector.js';
@@ -6,6 +6,8 @@ import type { OutputMarks } from './output-marks.js';
 
 /** Milliseconds between two looks at what has changed. */
 const pause = 300;
+/** Milliseconds after which others of this thread get their turn: timers, the tracer, who needs everything to stand still. */
+const turnMilliseconds = 4;
 /** Bytes of packed contents that are kept at most. */
 const mostKept = 256 << 20;
 
@@ -80,7 +82,12 @@ export class EarlyContents {
   }
 
   async #packWhatChanged(over: AbortSignal): Promise<void> {
+    let turn = performance.now();
     for (const { id, path, bytes } of this.#changes.readAhead()) {
+      if (performance.now() - turn > turnMilliseconds) {
+        await othersTurn();
+        turn = performance.now();
+      }
       if (over.aborted || this.#holders > 0) return;
       const read = () => [bytes];
       if (this.#kept.has(id) || this.#marks.cut({ id, path, size: bytes.length, read })) continue;

@@ -55,6 +55,29 @@ test('nothing is read while everything has to stand still, nor after the work', 
   expect(changes.asked).toBe(asked);
 });
 
+test('a long round lets others have their turn, and stops when everything has to stand still', async () => {
+  let read = 0;
+  let held: Promise<readonly [before: number, after: number]> | undefined;
+  const hold = () => {
+    held = contents.without(async () => [read, await sleep(100).then(() => read)]);
+  };
+  const changes = {
+    *readAhead() {
+      for (; read < 100_000; read++) {
+        // From a turn of the event loop, as an exec stop comes.
+        if (read === 0) setTimeout(hold, 30);
+        yield early(`${text}${read}`);
+      }
+    },
+  };
+  const contents: EarlyContents = new EarlyContents(changes, new OutputMarks());
+  await contents.during(sleep(1000));
+  const [before, after] = (await held)!;
+  expect(before).toBeGreaterThan(0);
+  expect(before).toBeLessThan(100_000);
+  expect(after).toBe(before);
+});
+
 test('an error of the work is the error', async () => {
   const contents = new EarlyContents(source(), new OutputMarks());
   await expect(contents.during(Promise.reject(new Error('of the work')))).rejects.toThrow('of the work');
