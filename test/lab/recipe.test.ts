@@ -28,6 +28,7 @@ describe('a recipe', () => {
       hash({ archive: { for: 'install', packages: ['nginx'] } }),
       hash({ archive: { for: 'upgrade', packages: ['nginx'] } }),
       hash({ without: ['tzdata'] }),
+      hash({ settings: { 'etc/motd': 'Welcome\n' } }),
       hash({}, { ...mirrors, main: 'http://other.test/' }),
       hash({}, { ...mirrors, aptOptions: ['Acquire::Check-Date "false";'] }),
     ];

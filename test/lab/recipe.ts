@@ -22,6 +22,8 @@ export interface Recipe {
   readonly without?: readonly string[];
   /** dnf and rpm, with a repository of the lab's own packages, of which some are installed. */
   readonly rpm?: boolean;
+  /** Settings of the guest's administrator. */
+  readonly settings?: GuestFiles;
 }
 
 /** What a guest's only archive holds. */
@@ -118,6 +120,7 @@ export function planImage(recipe: Recipe, mirrors: Mirrors): ImagePlan {
       'etc/apt/sources.list.d/debian.sources': debianSources(recipe.suite, mirrors),
       'etc/apt/sources.list.d/local-archive.sources': `Types: deb\nURIs: file:${localArchive}\nSuites: ./\nTrusted: yes\n`,
       ...(recipe.rpm ? rpmFiles : {}),
+      ...recipe.settings,
     },
     commands: [
       'systemctl enable systemd-networkd.service',

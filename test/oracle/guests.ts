@@ -7,6 +7,13 @@ import type { GuestKind } from './operations.js';
 /** Of the packages that are asked about, those that the lab's base system has and can be without. */
 const dispensable = ['ca-certificates', 'openssl', 'tzdata', 'dbus'];
 
+/**
+ * PostgreSQL's autovacuum gets to a database by the clock, so that what it leaves there depends on how fast the machine
+ * is that a guest runs on. Only a cluster that is there already can be told; one that is just being installed has
+ * PostgreSQL's own settings.
+ */
+const settings = { 'etc/postgresql/15/main/conf.d/autovacuum.conf': 'autovacuum = off\n' };
+
 /** MiB. PostgreSQL, postfix and the others run at the same time in the full guest. */
 const memory = 1024;
 
@@ -33,6 +40,11 @@ function guestOptions(kind: GuestKind, packages: readonly string[]): UpOptions {
             without: dispensable.filter((name) => packages.includes(name)),
             archive: { for: 'install', packages },
           }
-        : { ...own, packages, archive: { for: 'upgrade', packages } },
+        : {
+            ...own,
+            packages,
+            archive: { for: 'upgrade', packages },
+            ...(packages.includes('postgresql-15') && { settings }),
+          },
   };
 }
