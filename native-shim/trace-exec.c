@@ -330,10 +330,16 @@ static void tell_exec(struct run *run, struct tracee *tracee) {
   event_send(run, &tracee->exec->record, false);
 }
 
-void exec_done(struct run *run, struct tracee *tracee, pid_t former_tid) {
-  struct tracee *former = former_tid == tracee->tid ? NULL : tracee_find(run, former_tid);
+bool exec_settle(struct run *run, struct tracee *tracee) {
+  unsigned long message;
+  if (ptrace(PTRACE_GETEVENTMSG, tracee->tid, NULL, &message) < 0) return false;
+  struct tracee *former = (pid_t)message == tracee->tid ? NULL : tracee_find(run, (pid_t)message);
   if (former) take_over(run, tracee, former);
   tracee_end_vfork(run, tracee);
+  return true;
+}
+
+void exec_done(struct run *run, struct tracee *tracee) {
   /* It may have been named while this call was under way already. */
   bool was_armed = tracee->armed;
   if (tracee->arm_next) tracee->armed = true;

@@ -236,6 +236,8 @@ int proc_readlink(pid_t tid, const char *name, char *target, size_t room);
 void stop_handle(struct run *run, pid_t tid, int status);
 void stop_process(struct run *run, struct tracee *tracee, int status);
 void stop_tick(struct run *run);
+/* When all that is known stands still: who is new then and was not told of has no parent that could. They stay stopped. */
+void stop_adopt_orphans(struct run *run);
 void stop_resume(struct tracee *tracee, int signal);
 
 /* trace-answer.c: each takes a call at its seccomp stop, or at its exit, and leaves the tracee stopped */
@@ -274,7 +276,10 @@ struct tracee *pid_tracee(struct run *run, struct tracee *caller, pid_t number);
 /* trace-exec.c */
 void exec_free(struct exec *exec);
 void exec_stop(struct run *run, struct tracee *tracee);
-void exec_done(struct run *run, struct tracee *tracee, pid_t former);
+/* At the new program: done with the thread that made the call, and with a parent that waited. False: it is dead by now. */
+bool exec_settle(struct run *run, struct tracee *tracee);
+/* The rest, after that. */
+void exec_done(struct run *run, struct tracee *tracee);
 /* The caller is going to have a supervisor, to whom its filter hands execs instead of to us. */
 void exec_supervised(struct run *run, struct tracee *tracee);
 void exec_failed(struct run *run, struct tracee *tracee, int error);

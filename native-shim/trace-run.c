@@ -187,6 +187,8 @@ int32_t oua_trace_quiesce(int32_t handle, int32_t milliseconds) {
     late = waited == WAITED_SIGNAL;
   }
   mask_signal(SIG_BLOCK);
+  if (restless == 0) stop_adopt_orphans(run);
+  run->attention = true;
   return restless;
 }
 

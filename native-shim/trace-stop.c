@@ -9,6 +9,8 @@
 
 /* Ticks after which a child whose parent never told of it is taken in by what /proc says. */
 #define PATIENCE_TICKS 5
+/* A stop after which its tracee just goes on. */
+#define NOTHING_LEFT (PTRACE_EVENT_STOP << 16 | W_STOPCODE(SIGTRAP))
 
 /* Every way in which a seized tracee can stop, ptrace(2). */
 enum stop_kind {
@@ -185,17 +187,18 @@ static bool is_tracee(pid_t tid) {
   return waitid(P_PID, (id_t)tid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL | __WNOTHREAD) == 0;
 }
 
-static void on_birth(struct run *run, struct tracee *parent, bool vfork) {
+/* Takes the child in. It is the result when its first stop is waiting to be taken up, else NULL. */
+static struct tracee *learn_birth(struct run *run, struct tracee *parent, int status) {
   unsigned long message;
   run->counts.forks++;
-  if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &message) < 0) return stop_resume(parent, 0);
+  if (ptrace(PTRACE_GETEVENTMSG, parent->tid, NULL, &message) < 0) return NULL;
   struct tracee *child = tracee_find(run, (pid_t)message);
   /* Taken in as an orphan before; or even dead and forgotten, and its number perhaps somebody else's. */
-  if (child ? child->born : !is_tracee((pid_t)message)) return stop_resume(parent, 0);
+  if (child ? child->born : !is_tracee((pid_t)message)) return NULL;
   if (!child) child = tracee_add(run, (pid_t)message);
   if (!child) {
     run->failed = true;
-    return;
+    return NULL;
   }
   enum tracee_state state = child->state;
   adopt(run, parent, child);
@@ -203,12 +206,18 @@ static void on_birth(struct run *run, struct tracee *parent, bool vfork) {
   if (state == TRACEE_DEAD) {
     tell_end(run, child, child->pending);
     tracee_remove(run, child);
-  } else if (vfork) {
+  } else if (status >> 16 == PTRACE_EVENT_VFORK) {
     parent->in_vfork = true;
     child->vfork_parent = parent->tid;
   }
+  return state == TRACEE_NEWBORN ? child : NULL;
+}
+
+static void on_birth(struct run *run, struct tracee *parent, int status) {
+  struct tracee *child = learn_birth(run, parent, status);
+  if (run->failed) return;
   stop_resume(parent, 0);
-  if (state == TRACEE_NEWBORN) stop_process(run, child, child->pending);
+  if (child) stop_process(run, child, child->pending);
 }
 
 void stop_process(struct run *run, struct tracee *tracee, int status) {
@@ -219,13 +228,11 @@ void stop_process(struct run *run, struct tracee *tracee, int status) {
   case STOP_SECCOMP:
     return on_seccomp(run, tracee);
   case STOP_BIRTH:
-    return on_birth(run, tracee, status >> 16 == PTRACE_EVENT_VFORK);
-  case STOP_EXEC: {
-    unsigned long former = 0;
+    return on_birth(run, tracee, status);
+  case STOP_EXEC:
     run->counts.execs++;
-    if (ptrace(PTRACE_GETEVENTMSG, tracee->tid, NULL, &former) == 0) exec_done(run, tracee, (pid_t)former);
+    if (exec_settle(run, tracee)) exec_done(run, tracee);
     return stop_resume(tracee, 0);
-  }
   case STOP_GROUP:
     tracee->state = TRACEE_LISTENING;
     if (ptrace(PTRACE_LISTEN, tracee->tid, NULL, NULL) < 0) tracee->state = TRACEE_RUNNING;
@@ -266,6 +273,22 @@ static void on_end(struct run *run, pid_t tid, int status) {
   tracee_remove(run, tracee);
 }
 
+/*
+ * The stop is kept until the release. What it says of others is taken up: whoever asks for quiet has to know all that
+ * stand still, and a child that nobody tells of is nobody's.
+ */
+static void keep(struct run *run, struct tracee *tracee, int status) {
+  tracee->state = TRACEE_STOPPED;
+  tracee->pending = status;
+  enum stop_kind kind = classify(status);
+  /* A vfork parent goes on, and must be stopped as well. The thread that made the call is no more, and never stops. */
+  if (kind == STOP_EXEC) exec_settle(run, tracee);
+  if (kind != STOP_BIRTH) return;
+  struct tracee *child = learn_birth(run, tracee, status);
+  if (child) child->state = TRACEE_STOPPED;
+  tracee->pending = NOTHING_LEFT;
+}
+
 void stop_handle(struct run *run, pid_t tid, int status) {
   if (WIFEXITED(status) || WIFSIGNALED(status)) return on_end(run, tid, status);
   if (!WIFSTOPPED(status)) return;
@@ -286,10 +309,7 @@ void stop_handle(struct run *run, pid_t tid, int status) {
     tracee->pending = status;
     tracee->ticks = 0;
   } else if (run->quiesced) {
-    tracee->state = TRACEE_STOPPED;
-    tracee->pending = status;
-    /* The exec let a vfork parent go, which must now be stopped as well. */
-    if (classify(status) == STOP_EXEC) tracee_end_vfork(run, tracee);
+    keep(run, tracee, status);
   } else {
     stop_process(run, tracee, status);
   }
@@ -312,7 +332,14 @@ static void adopt_orphan(struct run *run, struct tracee *child) {
       if (other->armed) child->armed = true;
     if (run->flags & OUA_TRACE_ARMED) child->armed = true;
   }
-  stop_process(run, child, child->pending);
+}
+
+void stop_adopt_orphans(struct run *run) {
+  for (struct tracee *tracee = NULL; (tracee = tracee_next(run, tracee));) {
+    if (tracee->state != TRACEE_NEWBORN) continue;
+    adopt_orphan(run, tracee);
+    tracee->state = TRACEE_STOPPED;
+  }
 }
 
 void stop_tick(struct run *run) {
@@ -323,9 +350,11 @@ void stop_tick(struct run *run) {
     next = tracee_next(run, tracee);
     bool waits = tracee->state == TRACEE_NEWBORN || tracee->state == TRACEE_DEAD;
     if (!waits || ++tracee->ticks < PATIENCE_TICKS) continue;
-    if (tracee->state == TRACEE_DEAD)
+    if (tracee->state == TRACEE_DEAD) {
       tracee_remove(run, tracee);
-    else
-      return adopt_orphan(run, tracee);
+      continue;
+    }
+    adopt_orphan(run, tracee);
+    return stop_process(run, tracee, tracee->pending);
   }
 }

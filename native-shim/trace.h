@@ -187,7 +187,10 @@ OUA_EXPORT int32_t oua_trace_wake(int32_t run);
 /* Arms a thread group from its next exec on. -ESRCH: no tracee. */
 OUA_EXPORT int32_t oua_trace_arm(int32_t run, int32_t pid);
 
-/* Stops every tracee and keeps it stopped until oua_trace_release. Result: how many did not stop in time. */
+/*
+ * Stops every tracee and keeps it stopped until oua_trace_release. The next oua_trace_wait returns at once, with what has
+ * happened so far: then every tracee's birth is told. Result: how many did not stop in time.
+ */
 OUA_EXPORT int32_t oua_trace_quiesce(int32_t run, int32_t milliseconds);
 OUA_EXPORT int32_t oua_trace_release(int32_t run);
 

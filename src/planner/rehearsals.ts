@@ -1,10 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { errnoOf, OuaError } from '../base/errors.js';
+import { OuaError } from '../base/errors.js';
 import { rehearsePath, stubPath } from '../sandbox/sandbox.js';
 import type { ExecDecision, ExecStop, TraceEvent } from '../tracer/tracer.js';
 import type { LiveCalls } from './live/live-calls.js';
 import type { RunningScript, RunningScripts } from './running-scripts.js';
 import { standIn, type StandIn } from './stand-in.js';
+
+/** How often what a rehearsal has left is ended, and looked for again. */
+const maximumRounds = 20;
 
 export interface RehearsalsParts {
   readonly running: RunningScripts;
@@ -87,32 +89,22 @@ export class Rehearsals {
   async #end(stop: ExecStop, script: RunningScript): Promise<void> {
     this.#current = undefined;
     await stop.quiesce();
-    // All stand still, but not all births and ends are told yet.
-    for (const pid of withDescendants(this.#parts.running.processesOf(script)))
-      if (pid !== stop.pid) kill(pid);
+    await this.#endAll(stop, script);
     await this.#parts.discard();
   }
-}
 
-/** What was born below them is in `/proc/<pid>/task/<tid>/children`, proc(5). */
-function withDescendants(pids: readonly number[]): Set<number> {
-  const all = new Set(pids);
-  for (const pid of all)
-    for (const task of unlessGone(() => readdirSync(`/proc/${pid}/task`)) ?? []) {
-      const children = unlessGone(() => readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1'));
-      for (const child of children?.match(/\d+/g) ?? []) all.add(Number(child));
+  /** Nothing that the script has left may go on: what it did would be in the plan. */
+  async #endAll(stop: ExecStop, script: RunningScript): Promise<void> {
+    const left = () => this.#parts.running.processesOf(script).filter((pid) => pid !== stop.pid);
+    // One that waited for another's end can have started a further one.
+    for (let round = 0, pids = left(); pids.length > 0; round++, pids = left()) {
+      if (round === maximumRounds)
+        throw new OuaError(
+          'UPDATE_FAILED',
+          `${script.package}.${script.kind} leaves processes that cannot be ended`,
+          'plan with --policy defer',
+        );
+      await stop.kill(pids);
     }
-  return all;
-}
-
-const kill = (pid: number) => unlessGone(() => process.kill(pid, 'SIGKILL'));
-
-/** Undefined: the process has ended. */
-function unlessGone<T>(act: () => T): T | undefined {
-  try {
-    return act();
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes(errnoOf(error) ?? '')) return undefined;
-    throw error;
   }
 }

@@ -37,7 +37,8 @@ export interface Job {
 
 export type Order =
   | { readonly type: 'decide'; readonly stop: number; readonly decision: Decision }
-  | { readonly type: 'quiesce'; readonly stop: number }
+  /** `kill`: processes that are ended as well. */
+  | { readonly type: 'quiesce'; readonly stop: number; readonly kill: readonly number[] }
   | { readonly type: 'arm'; readonly id: number; readonly pid: number }
   /** So many bytes of events have been told. */
   | { readonly type: 'heard'; readonly bytes: number }
@@ -54,6 +55,7 @@ export type Report =
   | { readonly type: 'started'; readonly pid: number }
   /** The record of an exec or call stop. */
   | { readonly type: 'stop'; readonly record: Uint8Array }
+  /** `restless`: how many do not stand still, or live on. */
   | { readonly type: 'quiesced'; readonly stop: number; readonly restless: number }
   | { readonly type: 'armed'; readonly id: number; readonly found: boolean }
   /** Whole records of events that are told. */

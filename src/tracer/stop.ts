@@ -42,6 +42,7 @@ export class HeldExec implements ExecStop {
   constructor(
     record: EventRecord,
     readonly quiesce: () => Promise<void>,
+    readonly kill: (pids: readonly number[]) => Promise<void>,
   ) {
     this.sequence = record.status - 1;
     this.pid = record.other;

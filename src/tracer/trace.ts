@@ -192,7 +192,8 @@ class Run implements TraceRun {
   #decide(record: EventRecord): Decision | Promise<Decision> | undefined {
     const { onCall, onExec } = this.#options;
     if (record.kind === eventKind.callStop) return onCall?.(new HeldCall(record, this.#rows));
-    return onExec?.(new HeldExec(record, () => this.#quiesce(record.status)));
+    const quiesce = (kill: readonly number[]) => this.#quiesce(record.status, kill);
+    return onExec?.(new HeldExec(record, () => quiesce([]), quiesce));
   }
 
   #tell(records: Uint8Array): void {
@@ -205,12 +206,12 @@ class Run implements TraceRun {
     }
   }
 
-  #quiesce(stop: number): Promise<void> {
+  #quiesce(stop: number, kill: readonly number[]): Promise<void> {
     const known = this.#quiesces.get(stop);
-    if (known) return known.promise;
+    if (known) return kill.length > 0 ? known.promise.then(() => this.#quiesce(stop, kill)) : known.promise;
     const quiet = new Deferred<void>();
     this.#quiesces.set(stop, quiet);
-    this.#order({ type: 'quiesce', stop });
+    this.#order({ type: 'quiesce', stop, kill });
     return quiet.promise;
   }
 

@@ -36,11 +36,19 @@ export interface ExecStop {
   descriptor(number: number): DescriptorKind | undefined;
   /**
    * Resolves once every other tracee stands still too; they go on after the handler's decision. What the run
-   * has written so far is then complete and can be collected.
+   * has written so far is then complete and can be collected, and each birth and end so far has been told.
    *
    * @throws OuaError `TRACE_FAILED` when one does not stop within ten seconds.
    */
   quiesce(): Promise<void>;
+  /**
+   * Quiesces, and ends processes by SIGKILL. Resolves once their ends have been told; the others stand still then. One that
+   * has waited for the end of another may have gone on in between, and have started a further one: its birth was told, too.
+   *
+   * @param pids as events have them; those of processes that have ended are passed over
+   * @throws OuaError `TRACE_FAILED` when one does not die within ten seconds, and as `quiesce`.
+   */
+  kill(pids: readonly number[]): Promise<void>;
 }
 
 /** `terminal`: a pseudo-terminal, pty(7); `null`: null(4); `pipe`: a pipe or a FIFO. */

@@ -12,6 +12,7 @@ import type { Exit, Leftover, MachineAnswers } from './tracer.js';
 const waitSlice = 100;
 const quiesceSlice = 100;
 const quiesceLimit = 10_000;
+const endSlice = 10;
 /** How long killed tracees get to die. Only one that the kernel holds in a call can need it. */
 const deathLimit = 10_000;
 
@@ -114,13 +115,18 @@ export class Tracing {
       return this.#keepTime();
     }
     const limit = Math.min(this.#killAt, this.#deadBy) - performance.now();
-    const milliseconds = Math.ceil(Math.max(0, Math.min(waitSlice, limit)));
+    this.#wait(Math.ceil(Math.max(0, Math.min(waitSlice, limit))));
+    this.#keepTime();
+  }
+
+  /** Takes what happens within so many milliseconds, and returns how many bytes of events that was. */
+  #wait(milliseconds: number): number {
     const count = check(
       'wait for tracees',
       this.#shim.oua_trace_wait(this.#run, this.#buffer, this.#buffer.length, milliseconds),
     );
     if (count > 0) this.#take(this.#buffer.subarray(0, count));
-    this.#keepTime();
+    return count;
   }
 
   /** Takes what the shim has written, copied: the buffer is used again. */
@@ -162,6 +168,7 @@ export class Tracing {
       case eventKind.execFailed:
         return this.#execFailed(record);
       case eventKind.exit:
+        this.#forgetStops(tid);
         return this.#exited(tid, exitOf(status));
       case eventKind.execStop:
       case eventKind.callStop:
@@ -212,6 +219,13 @@ export class Tracing {
     if (over) this.#killAt = Math.min(this.#killAt, performance.now() + this.#job.grace);
   }
 
+  /** What a dead thread was about to do never happens: nobody is asked about it any more. */
+  #forgetStops(tid: number): void {
+    const asked = Number(this.#asking);
+    if (this.#stops.length > asked)
+      this.#stops = this.#stops.filter((stop, index) => index < asked || stop.tid !== tid);
+  }
+
   /** Asks the main thread about the first stop of the line. */
   #ask(): void {
     const [stop] = this.#stops;
@@ -250,7 +264,7 @@ export class Tracing {
         return this.#ask();
       }
       case 'quiesce':
-        return this.#quiesce(order.stop);
+        return this.#quiesce(order.stop, order.kill);
       case 'arm': {
         const found = this.#shim.oua_trace_arm(this.#run, order.pid) === 0;
         if (found) this.#armedPid = order.pid;
@@ -264,16 +278,46 @@ export class Tracing {
     }
   }
 
-  /** In slices, so that an order to kill is heard. */
-  #quiesce(stop: number): void {
+  #quiesce(stop: number, kill: readonly number[]): void {
+    this.#quiesced = true;
+    let restless = this.#standStill();
+    if (restless === 0 && kill.length > 0) restless = this.#end(kill) + this.#standStill();
+    this.#report({ type: 'quiesced', stop, restless });
+  }
+
+  /**
+   * Stops all tracees, tells what they did until then, and returns how many do not stop. In slices, so that an order to kill
+   * is heard.
+   */
+  #standStill(): number {
     const until = performance.now() + quiesceLimit;
     let restless = 1;
-    this.#quiesced = true;
     while (restless > 0 && performance.now() < until && this.#deadBy === Infinity) {
       restless = check('stop the tracees', this.#shim.oua_trace_quiesce(this.#run, quiesceSlice));
       if (restless > 0) this.#takeOrders();
     }
-    this.#report({ type: 'quiesced', stop, restless });
+    while (this.#wait(0) === this.#buffer.length);
+    return restless;
+  }
+
+  /**
+   * Ends processes, and returns how many do not die. A number is a listed process's own: nobody else gets it before this
+   * thread has taken up its end.
+   */
+  #end(pids: readonly number[]): number {
+    const until = performance.now() + deathLimit;
+    const listed = () => {
+      const there = new Set(this.#list());
+      return pids.filter((pid) => there.has(pid));
+    };
+    let left = listed();
+    for (const pid of left) process.kill(pid, 'SIGKILL');
+    while (left.length > 0 && performance.now() < until && this.#deadBy === Infinity) {
+      this.#wait(endSlice);
+      this.#takeOrders();
+      left = listed();
+    }
+    return left.length;
   }
 
   #kill(): void {
@@ -289,10 +333,12 @@ export class Tracing {
   }
 
   #list(): number[] {
-    const pids = new Int32Array(1024);
-    const bytes = new Uint8Array(pids.buffer);
-    const count = check('list tracees', this.#shim.oua_trace_list(this.#run, bytes, bytes.length));
-    return [...pids.subarray(0, count)];
+    for (let room = 1024; ; room *= 2) {
+      const pids = new Int32Array(room);
+      const bytes = new Uint8Array(pids.buffer);
+      const count = check('list tracees', this.#shim.oua_trace_list(this.#run, bytes, bytes.length));
+      if (count <= room) return [...pids.subarray(0, count)];
+    }
   }
 
   #reportEnd(): void {

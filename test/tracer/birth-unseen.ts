@@ -1,6 +1,7 @@
 /**
  * Lets a child be born while its tracer does not look, and prints what the tracer tells once it does: a program of its own,
- * because it must have no other children. Arguments: the back end, the fixture `spawn`, how the child is made, `kill` or nothing.
+ * because it must have no other children. Arguments: the back end, the fixture `spawn`, how the child is made, and what happens
+ * before the tracer looks: nothing, `kill` of the child, `orphan`, which kills the parent, or `quiesce`, which looks by quiescing.
  *
  * Of tracees that both wait the kernel hands out the one first that was attached last (list_add in __ptrace_link,
  * kernel/ptrace.c), after those that are the tracer's own children (do_wait in kernel/exit.c). So, the parent being a
@@ -12,13 +13,19 @@ import { check, loadShim, type BackendName } from '../../src/native/shim.js';
 import { prepare } from '../../src/tracer/prepare.js';
 import { eventKind, splitRecords, type EventRecord } from '../../src/tracer/records.js';
 
-const [backend, spawn, way, kill] = process.argv.slice(2) as [BackendName, string, string, string?];
+type Before = 'kill' | 'orphan' | 'quiesce';
+const [backend, spawn, way, before] = process.argv.slice(2) as [BackendName, string, string, Before?];
 
 /** What was told from the birth on. */
 export interface Birth {
+  readonly command: number;
   readonly parent: number;
   readonly child: number;
   readonly told: readonly Pick<EventRecord, 'kind' | 'tid' | 'other' | 'status'>[];
+  /** So many of them when all stood still. */
+  readonly quiet: number | undefined;
+  /** Whether the child stood still then, by what /proc says. */
+  readonly still: boolean;
 }
 
 const nobody = new Int32Array(new SharedArrayBuffer(4));
@@ -47,7 +54,7 @@ const [gate, opener] = ends as unknown as [number, number];
 resources.defer(() => closeSync(opener));
 const { job, handedOver } = prepare(
   {
-    command: [spawn, 'fork', spawn, way, '/bin/true'],
+    command: [spawn, before === 'orphan' ? 'reaper' : 'fork', spawn, way, '/bin/true'],
     stdio: [gate, 'ignore', 'ignore'],
     onEvent: () => undefined,
   },
@@ -87,14 +94,23 @@ open(parent);
 until("the parent's event", () => inState(parent, 't'));
 const child = until('a child', () => childOf(parent));
 until("the child's first stop", () => inState(child, 't'));
-if (kill) {
-  process.kill(child, 'SIGKILL');
-  until("the child's death", () => inState(child, 'Z'));
+const killed = { kill: child, orphan: parent }[before as string];
+if (killed) {
+  process.kill(killed, 'SIGKILL');
+  until('the death', () => inState(killed, 'Z'));
+}
+let quiet: number | undefined;
+let still = false;
+if (before === 'quiesce' || before === 'orphan') {
+  until('quiet', () => check('quiesce', shim.oua_trace_quiesce(run, 100)) === 0 || undefined);
+  told.push(...take());
+  quiet = told.length;
+  still = inState(child, 't') ?? false;
+  check('release', shim.oua_trace_release(run));
 }
 until('the end', () => find(eventKind.end));
 const birth: Birth = {
-  parent,
-  child,
+  ...{ command, parent, child, quiet, still },
   told: told.map(({ kind, tid, other, status }) => ({ kind, tid, other, status })),
 };
 process.stdout.write(JSON.stringify(birth));
