@@ -155,10 +155,10 @@ static int check_target(const struct place *place, const struct precondition *it
 static int check_content(const struct place *place, const struct precondition *it) {
   uint8_t digest[DIGEST_SIZE];
   int fd = openat(place->parent, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  int hashed = fd < 0 ? -1 : hash_file(fd, digest);
-  if (hashed < 0 && stop_requested()) fail("INTERRUPTED", "", "stopped");
-  else if (hashed < 0) fail_errno("PLAN_STALE", it->path, "can't be read");
-  else if (memcmp(digest, it->sha256, DIGEST_SIZE) != 0) hashed = fail("PLAN_STALE", it->path, "the content changed");
+  int hashed = fd < 0 ? -1 : hash_file(fd, it->size, digest);
+  if (hashed < 0 && errno == EINTR) fail("INTERRUPTED", "", "stopped");
+  else if (hashed < 0 && errno != EFBIG) fail_errno("PLAN_STALE", it->path, "can't be read");
+  else if (hashed < 0 || memcmp(digest, it->sha256, DIGEST_SIZE) != 0) hashed = fail("PLAN_STALE", it->path, "the content changed");
   if (fd >= 0) close(fd);
   return hashed;
 }

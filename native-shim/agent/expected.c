@@ -12,6 +12,7 @@ struct expectation {
   const char *path;
   uint32_t type; /* S_IFMT bits, 0: nothing */
   const uint8_t *sha256;
+  uint64_t size; /* of that content */
   const char *target;
   const struct change *put; /* whose content it is, in the stream */
   enum made_content content;
@@ -37,7 +38,13 @@ static void expect(struct expectation it) {
 }
 
 void expect_found(const struct precondition *it, const struct stat *status) {
-  expect((struct expectation){it->path, it->mode & S_IFMT, it->sha256, it->target.data, NULL, AS_PLANNED, *status});
+  expect((struct expectation){.path = it->path,
+                              .type = it->mode & S_IFMT,
+                              .sha256 = it->sha256,
+                              .size = it->size,
+                              .target = it->target.data,
+                              .content = AS_PLANNED,
+                              .seen = *status});
 }
 
 void expect_made(const struct change *change, const struct place *place, enum made_content content) {
@@ -76,7 +83,7 @@ static bool same_content(const struct stream *stream, const struct expectation *
   if (!it->put && !it->sha256) return true;
   int fd = openat(place->parent, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   bool same = fd >= 0 && (it->put ? same_as_streamed(stream, it->put->offset, it->put->size, fd)
-                                  : hash_file(fd, digest) == 0 && memcmp(digest, it->sha256, DIGEST_SIZE) == 0);
+                                  : hash_file(fd, it->size, digest) == 0 && memcmp(digest, it->sha256, DIGEST_SIZE) == 0);
   if (fd >= 0) close(fd);
   return same;
 }

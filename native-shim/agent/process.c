@@ -169,9 +169,9 @@ static int run_with_files(const struct script *script, unsigned timeout, struct 
 int script_run(const struct script *script, unsigned timeout, struct outcome *outcome) {
   uint8_t found[DIGEST_SIZE];
   int fd = open(script->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  int hashed = fd < 0 ? -1 : hash_file(fd, found);
+  int hashed = fd < 0 ? -1 : hash_file(fd, UINT64_MAX, found);
   if (fd >= 0) close(fd);
-  if (hashed < 0 && stop_requested()) return fail("INTERRUPTED", "", "stopped");
+  if (hashed < 0 && errno == EINTR) return fail("INTERRUPTED", "", "stopped");
   if (hashed < 0) return fail_errno("SCRIPT_CHANGED", script->path, "the script can't be read");
   if (memcmp(found, script->sha256, DIGEST_SIZE) != 0)
     return fail("SCRIPT_CHANGED", script->path, "the script is not the one that was planned");

@@ -106,6 +106,7 @@ static void take_precondition(struct cursor *cursor, struct precondition *it) {
   it->uid = take_u32(cursor);
   it->gid = take_u32(cursor);
   it->sha256 = take_digest(cursor);
+  it->size = take_u64(cursor);
   it->target = take_bytes(cursor);
 }
 

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define STREAM_MAGIC "OUAplay\n"
-#define STREAM_VERSION 4
+#define STREAM_VERSION 5
 #define STREAM_HEADER_SIZE 64
 #define STREAM_RECORDS_MAX (512u << 20)
 #define DIGEST_SIZE 32
@@ -76,6 +76,7 @@ struct precondition {
   uint32_t uid;
   uint32_t gid;
   const uint8_t *sha256; /* bytes of length 0 (not checked: NULL) or 32 */
+  uint64_t size;         /* of that content */
   struct bytes target;   /* symbolic links */
 };
 

@@ -67,7 +67,7 @@ export type OnFailure = (typeof onFailureChoices)[number];
 const onFailureNumber: Record<OnFailure, number> = { rollback: 0, stop: 1 };
 
 const magic = Buffer.from('OUAplay\n');
-const streamVersion = 4;
+const streamVersion = 5;
 const headerSize = 64;
 
 /** What a laid out stream amounts to. */
@@ -169,13 +169,14 @@ function programOf(call: ScriptCall, contents: ContentLayout): Program {
 
 function addPrecondition(body: BodyWriter, path: Buffer, precondition: Precondition): BodyWriter {
   body.bytes(path);
-  if (precondition.type === 'absent') return body.u32(0).u32(0).u32(0).bytes().bytes();
-  const { type, mode, uid, gid, content, target } = precondition;
+  if (precondition.type === 'absent') return body.u32(0).u32(0).u32(0).bytes().u64(0).bytes();
+  const { type, mode, uid, gid, content, size = 0, target } = precondition;
   return body
     .u32(typeBits[type] | mode)
     .u32(uid)
     .u32(gid)
     .bytes(content === undefined ? undefined : Buffer.from(content, 'hex'))
+    .u64(size)
     .bytes(target);
 }
 

@@ -94,6 +94,8 @@ export type Precondition =
       readonly gid: number;
       /** Regular files. */
       readonly content?: ContentId;
+      /** Of the content, in bytes: a file that has grown need not be read. */
+      readonly size?: number;
       /** Symbolic links. */
       readonly target?: Buffer;
     };

@@ -143,7 +143,7 @@ export class PlanReader implements Disposable {
             mode: row.mode,
             uid: row.uid,
             gid: row.gid,
-            ...(row.sha256 && { content: row.sha256.toString('hex') }),
+            ...(row.sha256 && { content: row.sha256.toString('hex'), size: row.size! }),
             ...(row.target && { target: row.target }),
           },
         ];

@@ -182,7 +182,9 @@ export const tables = {
     uid INTEGER CHECK (uid BETWEEN 0 AND 4294967295),
     gid INTEGER CHECK (gid BETWEEN 0 AND 4294967295),
     sha256 BLOB CHECK (sha256 IS NULL OR (length(sha256) = 32 AND type = 'file')),
+    size INTEGER CHECK (size >= 0),
     target BLOB CHECK (target IS NULL OR type = 'symlink'),
+    CHECK ((sha256 IS NULL) = (size IS NULL)),
     CHECK ((type <> 'absent') = (mode IS NOT NULL AND uid IS NOT NULL AND gid IS NOT NULL))
   ) STRICT, WITHOUT ROWID`,
   execution: `CREATE TABLE execution (
@@ -370,6 +372,7 @@ export const rows = {
       uid: int,
       gid: int,
       sha256: bytes.nullable(),
+      size: int.nullable(),
       target: bytes.nullable(),
     }),
   ]),

@@ -197,6 +197,7 @@ export class PlanWriter implements AsyncDisposable {
       uid: found?.uid ?? null,
       gid: found?.gid ?? null,
       sha256: found?.content === undefined ? null : Buffer.from(found.content, 'hex'),
+      size: found?.size ?? null,
       target: found?.target ?? null,
     });
   }

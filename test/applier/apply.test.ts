@@ -14,6 +14,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -421,6 +422,15 @@ describe('a plan that does not fit', () => {
     await fullPlan(root).write(file);
     move();
     await refuses('PLAN_STALE', message);
+  });
+
+  test('is refused at once for a file that has grown without end', async () => {
+    await fullPlan(root).write(file);
+    truncateSync(join(root, 'etc/app.conf'), 2 ** 43);
+    await expect(apply()).rejects.toMatchObject({
+      code: 'PLAN_STALE',
+      message: expect.stringMatching(/app\.conf: the content changed$/) as string,
+    });
   });
 
   test("takes rpm's lock once, where its directory has two names", async () => {

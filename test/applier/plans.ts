@@ -145,7 +145,7 @@ function preconditionOf(path: string): Precondition {
   const owner = { mode: status.mode & 0o7777, uid: status.uid, gid: status.gid };
   if (status.isSymbolicLink()) return { type: 'symlink', ...owner, target: Buffer.from(readlinkSync(path)) };
   if (status.isDirectory()) return { type: 'directory', ...owner };
-  return { type: 'file', ...owner, content: contentId(readFileSync(path)) };
+  return { type: 'file', ...owner, content: contentId(readFileSync(path)), size: status.size };
 }
 
 /** A plan that does one of everything, in three file steps with scripts between. */

@@ -135,7 +135,9 @@ function withOutputs(steps: readonly Step[]): Step[] {
 const precondition: fc.Arbitrary<Precondition> = fc.oneof(
   fc.constant({ type: 'absent' as const }),
   fc.record({ type: fc.constant('directory' as const), ...owner }),
-  fc.record({ type: fc.constant('file' as const), ...owner, content: bytes.map(contentId) }),
+  fc
+    .record({ type: fc.constant('file' as const), ...owner, content: bytes })
+    .map((state) => ({ ...state, content: contentId(state.content), size: state.content.length })),
   fc.record({ type: fc.constant('symlink' as const), ...owner, target: bytes }),
 );
 

@@ -274,7 +274,7 @@ export const samplePlan: PlanData = {
     [Buffer.from('/opt/site'), { type: 'absent' }],
     [
       Buffer.from('/var/lib/dpkg/status'),
-      { type: 'file', mode: 0o644, uid: 0, gid: 0, content: contentId(page) },
+      { type: 'file', mode: 0o644, uid: 0, gid: 0, content: contentId(page), size: page.length },
     ],
   ],
   executions: [

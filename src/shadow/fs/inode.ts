@@ -97,7 +97,7 @@ export function precondition(inode: Inode): Precondition {
   return {
     type: inode.type,
     ...ownership(inode.stat),
-    ...(inode.type === 'file' && { content: inode.content() }),
+    ...(inode.type === 'file' && { content: inode.content(), size: Number(inode.stat.size) }),
     ...(inode.target && { target: inode.target }),
   };
 }
