@@ -5,6 +5,7 @@ import type { StructView } from '../kernel/struct-view.js';
 import { fileIdentity } from './files.js';
 import type { FileLock } from './guest.js';
 import { readMounts } from './mounts.js';
+import { reachableMounts } from './reachable-mounts.js';
 
 /** FL_* of `include/linux/filelock.h`, in the order in which lock_get_status() asks for them. */
 const kinds: readonly (readonly [flag: number, kind: FileLock['kind']])[] = [
@@ -20,7 +21,7 @@ const accesses: readonly FileLock['access'][] = ['READ', 'WRITE'];
  * lock (`fs/locks.c`).
  */
 export function readFileLocks(kernel: Kernel): FileLock[] {
-  const mounts = readMounts(kernel);
+  const mounts = reachableMounts(readMounts(kernel));
   const variable = kernel.symbol('file_lock_list');
   const locks: FileLock[] = [];
   for (const cpu of cpusIn(kernel, '__cpu_possible_mask')) {

@@ -4,6 +4,7 @@ import type { StructView } from '../kernel/struct-view.js';
 import { fileIdentity } from './files.js';
 import type { UnwrittenFile } from './guest.js';
 import { readMounts } from './mounts.js';
+import { reachableMounts } from './reachable-mounts.js';
 
 type Inode = StructView<'inode'>;
 
@@ -31,7 +32,7 @@ export function readUnwrittenFiles(kernel: Kernel): UnwrittenFile[] {
     // A block device's own inode is on the list, too: file systems' metadata, after it was in the journal.
     if (superBlocks.has(inode.pointer('i_sb'))) inodes.set(inode.address, inode);
   }
-  const mounts = readMounts(kernel);
+  const mounts = reachableMounts(readMounts(kernel));
   return [...inodes.values()]
     .filter((inode) => inode.uint('i_nlink') > 0 && types.includes(inode.uint('i_mode') & typeBits))
     .map((inode) => ({ ...fileIdentity(kernel, inode, mounts), kind: kindOf(kernel, inode) }));

@@ -13,9 +13,9 @@ export class DiskFiles {
   readonly #mounts: ReadonlyMap<string, Mount>;
   readonly #trees: ReadonlyMap<Layer, HostTree>;
 
+  /** @param mounts reachable ones */
   constructor(layers: readonly Layer[], mounts: readonly Mount[]) {
     this.#layers = layers.filter(({ onDisk }) => onDisk);
-    // Of several mounts on one mount point the last one is what the guest sees.
     this.#mounts = new Map(mounts.map((mount) => [mount.mountPoint, mount]));
     this.#trees = new Map(this.#layers.map((layer) => [layer, new HostTree(layer.lower)]));
   }

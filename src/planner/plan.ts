@@ -12,6 +12,7 @@ import { openDisk, type Disk } from '../disk/open.js';
 import { guestAnswers } from '../emulate/guest-calls.js';
 import { GuestProcesses } from '../emulate/guest-process.js';
 import { openGuest } from '../guest/open.js';
+import { reachableMounts } from '../guest/reachable-mounts.js';
 import type { Profile } from '../kernel/profile.js';
 import { openMemory } from '../memory/open.js';
 import type { Guest } from '../guest/guest.js';
@@ -178,11 +179,10 @@ async function attemptPlan(
   emit({ type: 'phase', phase: 'shadow' });
   const directory = await mkdtemp(join(tmpdir(), 'ouassister-proc-'));
   stack.defer(() => rmdir(directory));
-  const shadow = stack.use(
-    await openShadowFs({ disk, mounts: guest.mounts(), files: guest.files, ...abortable }),
-  );
+  const mounts = reachableMounts(guest.mounts());
+  const shadow = stack.use(await openShadowFs({ disk, mounts, files: guest.files, ...abortable }));
   const proc = stack.use(await mountShadowProc({ guest, rendered: await rendered, directory, ...abortable }));
-  const files = new DiskFiles(shadow.layers, guest.mounts());
+  const files = new DiskFiles(shadow.layers, mounts);
   const managers = presentPackageManagers(shadow.root);
   requireQuiet(shadow.root, managers, guest, files);
   preseed?.requireDebconf(shadow.root);

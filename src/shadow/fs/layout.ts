@@ -70,32 +70,30 @@ const keptFlags = new Set(['ro', 'nosuid', 'noexec']);
 /**
  * Finds for each of the guest's mounts what to mount in the shadow filesystem.
  *
- * @param mounts the guest's, in `/proc/1/mountinfo` order; undefined when there is no memory image: the disk
- * must then hold a single file system
+ * @param mounts those of the guest's that its paths lead into, one of each mount point; undefined when there is no
+ * memory image: the disk must then hold a single file system
  * @throws OuaError `GUEST_MISMATCH` when `/` is not on this disk, `GUEST_UNSUPPORTED` naming the mount
  */
 export function planLayout(fileSystems: readonly FileSystem[], mounts: readonly Mount[] | undefined): Layout {
   if (mounts === undefined) return { root: soleRoot(fileSystems), mounts: [] };
-  // Of several mounts on one mount point the last one is what the guest sees.
-  const visible = new Map(mounts.map((mount) => [mount.mountPoint, mount]));
-  const covered = coveredIn([...visible.keys()]);
+  const covered = coveredIn(mounts.map(({ mountPoint }) => mountPoint));
   const partOf = (mount: Mount) => ({
     at: mount.mountPoint,
     root: mount.root,
     flags: mount.options.split(',').filter((option) => keptFlags.has(option)),
     covered: covered.get(mount.mountPoint)!,
   });
-  const placed = [...visible.values()]
+  const placed = [...mounts]
     .sort((a, b) => depth(a.mountPoint) - depth(b.mountPoint))
     .flatMap((mount) => place(mount, partOf(mount), fileSystems));
   const [root, ...rest] = placed;
   if (root?.kind !== 'disk' || root.at !== '/')
     throw new OuaError(
       'GUEST_UNSUPPORTED',
-      `the guest's / is a ${visible.get('/')?.type ?? 'mount that was not found'}`,
+      `the guest's / is a ${mounts.find(({ mountPoint }) => mountPoint === '/')?.type ?? 'mount that was not found'}`,
       'only a root file system on a disk is supported',
     );
-  const shared = visible.get(sharedMemory);
+  const shared = mounts.find(({ mountPoint }) => mountPoint === sharedMemory);
   return {
     root,
     mounts: rest,

@@ -39,7 +39,7 @@ export interface ShadowFs extends AsyncDisposable {
 
 export interface OpenShadowFsOptions {
   readonly disk: Disk;
-  /** The guest's, from its memory. */
+  /** Those of the guest's that its paths lead into, from its memory. */
   readonly mounts?: readonly Mount[];
   /** The guest's files, for its file systems in memory. Default: those are empty. */
   readonly files?: GuestFiles;

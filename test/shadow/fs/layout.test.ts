@@ -57,11 +57,6 @@ test('parents come before what is mounted in them, whatever their order in the g
   expect(sharedMemory).toMatchObject({ kind: 'memory', at: '/dev/shm', flags: [] });
 });
 
-test('of several mounts on one point the last one counts', () => {
-  const { mounts } = planLayout(disk, [root, mount('/home', 'nfs'), mount('/home', 'tmpfs')]);
-  expect(mounts).toMatchObject([{ kind: 'memory', at: '/home' }]);
-});
-
 test('a mount covers what the nearest one around it shows, also one that the shadow does not have', () => {
   const { root: top, mounts } = planLayout(disk, [
     root,
