@@ -44,7 +44,7 @@ export const captures: Readonly<Record<string, string>> = {
   ...procCaptures,
   ...sharedCaptures,
   'all-task-status': 'cd /proc && grep -H "" [0-9]*/task/*/status',
-  'ps-ef': 'ps -ef',
+  'ps-lstart': 'ps -eo user,pid,ppid,lstart,args',
   'pgrep-la': 'pgrep -la .',
   'findmnt-list': 'findmnt --list --output TARGET,SOURCE,FSTYPE,OPTIONS',
   mount: 'mount',
