@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "days.h"
 #include "expected.h"
 #include "merge.h"
 #include "metadata.h"
@@ -47,7 +48,7 @@ static int write_fresh(const struct change *change, struct span content, int sta
   int error = errno;
   if (fd >= 0) close(fd);
   errno = error;
-  return ok ? MERGED : fail_errno("AGENT_FAILED", change->path, "can't be laid ready");
+  return ok ? 0 : fail_errno("AGENT_FAILED", change->path, "can't be laid ready");
 }
 
 static int merge_contents(const struct change *change, struct span base, struct span planned, struct span current,
@@ -55,17 +56,28 @@ static int merge_contents(const struct change *change, struct span base, struct 
   struct conflict conflict;
   char *merged = NULL;
   size_t size;
-  if (same(planned, base)) return write_fresh(change, current, state, names);
+  if (same(current, base)) return write_fresh(change, planned, state, names) < 0 ? -1 : COMPLETED;
+  if (same(planned, base)) return write_fresh(change, current, state, names) < 0 ? -1 : MERGED;
   if (merge(change->merge, base, planned, current, &merged, &size, &conflict) < 0) return refuse(change, conflict.text);
   int result = write_fresh(change, (struct span){merged, size}, state, names);
   free(merged);
-  return result;
+  return result < 0 ? -1 : MERGED;
+}
+
+/* As an update of today would have left the two that the plan has. */
+static void make_present(const struct stream *stream, const struct change *change, struct span *text) {
+  if (!text->at || !days_differ(stream, change->merge)) return;
+  struct span present = days_now(stream, *text);
+  free((char *)text->at);
+  *text = present;
 }
 
 static int merge_whole(const struct stream *stream, const struct change *change, int fd, size_t size, int state,
                        const struct names *names) {
   struct span base = {read_part(stream->fd, change->base_offset, change->base_size), change->base_size};
   struct span planned = {read_part(stream->fd, change->offset, change->size), change->size};
+  make_present(stream, change, &base);
+  make_present(stream, change, &planned);
   struct span current = {base.at && planned.at ? read_part(fd, 0, size) : NULL, size};
   int result = current.at ? merge_contents(change, base, planned, current, state, names) : MOVING;
   if (!current.at && errno != EAGAIN) result = fail_errno("AGENT_FAILED", change->path, "can't be read");
@@ -78,8 +90,10 @@ static int merge_whole(const struct stream *stream, const struct change *change,
 /* In almost every replay the guest has changed nothing: that is found out in small pieces. */
 static int merge_file(const struct stream *stream, const struct change *change, int fd, size_t size, int state,
                       const struct names *names) {
-  if (same_as_streamed(stream, change->base_offset, change->base_size, fd)) return AS_PLANNED;
+  bool unchanged = same_as_streamed(stream, change->base_offset, change->base_size, fd);
+  if (change->kind == RECORD_REMOVE && unchanged) return AS_PLANNED;
   if (change->kind == RECORD_REMOVE) return refuse(change, "the plan removes it, and the guest has changed it");
+  if (unchanged && !days_differ(stream, change->merge)) return AS_PLANNED;
   if (same_as_streamed(stream, change->offset, change->size, fd)) return AS_PLANNED;
   return merge_whole(stream, change, fd, size, state, names);
 }
@@ -107,8 +121,8 @@ int database_prepare(const struct stream *stream, const struct change *change, c
     if (fd >= 0) close(fd);
     if (result < 0) return -1;
     if (result == MOVING || !stands_still(place, &seen)) continue;
-    *made = result == MERGED ? MERGED : AS_PLANNED;
-    if (result == MERGED && renameat(state, names->fresh, state, names->staged) < 0)
+    *made = (enum made_content)result;
+    if (result != AS_PLANNED && renameat(state, names->fresh, state, names->staged) < 0)
       return fail_errno("AGENT_FAILED", change->path, "can't be laid ready");
     return 0;
   }

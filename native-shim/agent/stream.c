@@ -237,6 +237,7 @@ static bool decode(struct stream *stream, struct change *changes, const struct e
       stream->identity.machine_id = take_bytes(&body);
       stream->identity.banner = take_bytes(&body);
       stream->identity.uptime = take_u64(&body);
+      stream->identity.day = take_u64(&body);
     } else if (kind == RECORD_PRECONDITION) {
       take_precondition(&body, &stream->preconditions[stream->precondition_count++]);
     } else if (kind == RECORD_STEP) {

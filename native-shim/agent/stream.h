@@ -68,6 +68,7 @@ struct identity {
   struct bytes machine_id;
   struct bytes banner;
   uint64_t uptime; /* milliseconds of CLOCK_BOOTTIME at the suspend */
+  uint64_t day;    /* on which the plan was made, since the epoch */
 };
 
 struct precondition {

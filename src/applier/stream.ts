@@ -69,6 +69,7 @@ const onFailureNumber: Record<OnFailure, number> = { rollback: 0, stop: 1 };
 const magic = Buffer.from('OUAplay\n');
 const streamVersion = 5;
 const headerSize = 64;
+const dayMilliseconds = 86_400_000;
 
 /** What a laid out stream amounts to. */
 export interface StreamLayout {
@@ -94,7 +95,8 @@ export function writeStream(plan: PlanReader, path: string, onFailure: OnFailure
       .text(guest.bootId)
       .text(guest.machineId)
       .text(guest.banner.trimEnd())
-      .u64(Math.floor(guest.uptime * 1000)),
+      .u64(Math.floor(guest.uptime * 1000))
+      .u64(Math.floor(Date.parse(plan.header.createdAt) / dayMilliseconds)),
   );
   for (const [at, precondition] of plan.preconditions())
     records.add(record.precondition, (body) => addPrecondition(body, at, precondition));

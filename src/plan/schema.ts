@@ -296,7 +296,7 @@ export const rows = {
     policy: z.enum(['defer', 'split']),
     change_order: z.enum(['log', 'phases']),
     audited: flag,
-    created_at: text,
+    created_at: z.iso.datetime(),
     created_by: text,
     banner: text,
     release: text,

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { applyPlan, type ApplyEvent } from '../../src/applier/apply.js';
+import { samplePlan } from '../plan/sample.js';
 import { PlanBuilder, time } from './plans.js';
 import { makeGuest, probe, snapshot } from './tree.js';
 
@@ -111,6 +112,45 @@ describe('a database that the guest has changed before a file step', () => {
       .files(plan.file(passwd, base));
     expect(await apply()).toMatchObject({ merged: [passwd], overwritten: [passwd] });
     expect(found()).toBe(base);
+  });
+});
+
+describe('the day of a password’s last change', () => {
+  const shadow = '/etc/shadow';
+  const day = (milliseconds: number) => Math.floor(milliseconds / 86_400_000);
+  const planned = day(Date.parse(samplePlan.header.createdAt));
+  // The agent may have begun on the day before.
+  const today = () => [day(Date.now()), day(Date.now() - 60_000)].map(String);
+  const shadowBase = 'root:*:19000:0:99999:7:::\n';
+  const webOf = (since: number | string, password = '!') => `web:${password}:${since}::::::\n`;
+  const change = (from: string, to: string) => plan.database(shadow, 'shadow', from, to);
+  const text = () => readFileSync(join(root, shadow), 'utf8');
+  beforeEach(() => {
+    writeFileSync(join(root, shadow), shadowBase);
+    plan = new PlanBuilder().expect(root, shadow);
+  });
+
+  test('is today in the guest where it was today for the plan, in each step', async () => {
+    plan
+      .files(change(shadowBase, shadowBase + webOf(planned)))
+      .script(['show'])
+      .files(change(shadowBase + webOf(planned), shadowBase + webOf(planned + 1, '*')));
+    expect(await apply()).toMatchObject({ merged: [], overwritten: [] });
+    expect(today().map((each) => shadowBase + webOf(each, '*'))).toContain(text());
+  });
+
+  test('is so in what is merged', async () => {
+    const own = `db:!:${planned - 1}::::::\n`;
+    plan.script(['append', own, shadow]).files(change(shadowBase, shadowBase + webOf(planned)));
+    expect(await apply()).toMatchObject({ merged: [shadow] });
+    expect(today().map((each) => shadowBase + own + webOf(each))).toContain(text());
+  });
+
+  test('stays where it is older, or something else', async () => {
+    const odd = `old:!:${planned - 1}::::::\n\nadm:*:${planned}:${planned}\nbin:!:${planned}x::::::\n`;
+    plan.files(change(shadowBase, shadowBase + odd));
+    await apply();
+    expect(text()).toBe(shadowBase + odd);
   });
 });
 
