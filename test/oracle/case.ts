@@ -137,21 +137,35 @@ async function observe(
   leastMs: number,
 ): Promise<{ readonly observation: Observation; readonly ranMs: number }> {
   await sleep(Math.max(0, leastMs - (performance.now() - since)));
-  await settled(copy);
+  await settled(copy, kind);
   const ranMs = performance.now() - since;
   const live = await observeLive(copy, kind);
   const root = await copy.end();
   return { observation: new Map([...observeTree(root, copy.begun), ...live]), ranMs };
 }
 
-/** Returns when systemd has done what the update asked of it. */
-async function settled(copy: Copy): Promise<void> {
-  for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(200)) {
-    const { exitStatus, stdout } = await copy.run(['/bin/systemctl', 'list-jobs', '--no-legend', '--plain']);
-    // It lists `No jobs running.` when there are none, whatever else is asked for.
-    if (exitStatus === 0 && !/^ *\d+ /m.test(stdout)) return;
-  }
-  throw new OuaError('HOST_FAILED', 'jobs of the guest do not end', 'look what its units wait for');
+/** Returns when systemd has done what the update asked of it, and the network is up again. */
+async function settled(copy: Copy, kind: CopyKind): Promise<void> {
+  for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(200))
+    if (!(await hasJobs(copy)) && !(kind === 'vm' && (await isConfiguringLinks(copy)))) return;
+  throw new OuaError(
+    'HOST_FAILED',
+    'the guest does not come to rest',
+    'look what its units and links wait for',
+  );
+}
+
+async function hasJobs(copy: Copy): Promise<boolean> {
+  const { exitStatus, stdout } = await copy.run(['/bin/systemctl', 'list-jobs', '--no-legend', '--plain']);
+  // It lists `No jobs running.` when there are none, whatever else is asked for.
+  return exitStatus !== 0 || /^ *\d+ /m.test(stdout);
+}
+
+/** A networkd that was started while the guest was cut off asks for a lease at ever longer intervals. */
+async function isConfiguringLinks(copy: Copy): Promise<boolean> {
+  const links = '/run/systemd/netif/links';
+  const { exitStatus } = await copy.run(['/bin/grep', '-rqs', '^ADMIN_STATE=configuring$', links]);
+  return exitStatus === 0;
 }
 
 function lastWords(text: string): string {
