@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { loopDevicesOf } from '../loop-devices.js';
 
 const program = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
@@ -68,9 +68,7 @@ export class Workbench implements Disposable {
     return [
       ...readdirSync(this.scratch).map((name) => `file ${name}`),
       ...names(readFileSync('/proc/self/mounts', 'utf8')).map((line) => `mount ${line}`),
-      ...names(execFileSync('losetup', ['--list', '--noheadings'], { encoding: 'utf8' })).map(
-        (line) => `loop ${line}`,
-      ),
+      ...loopDevicesOf(this.scratch).map((file) => `loop ${file}`),
       ...processes().flatMap(({ pid, text }) =>
         text.includes(this.scratch) ? [`process ${pid} ${text}`] : [],
       ),

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loopDevicesOf } from '../loop-devices.js';
 
 /** Runs a host program, quietly. */
 export function run(program: string, ...args: string[]): string {
@@ -63,6 +64,5 @@ export function sha256(path: string): string {
 /** What a run of ours could leave behind on this host, by the names that we give to things. */
 export function leftovers(folder: string): string[] {
   const mounts = readFileSync('/proc/self/mountinfo', 'latin1').split('\n');
-  const loops = run('losetup', '--list', '--noheadings', '--output', 'BACK-FILE').split('\n');
-  return [...mounts, ...loops].filter((line) => line.includes(folder));
+  return [...mounts.filter((line) => line.includes(folder)), ...loopDevicesOf(folder)];
 }
