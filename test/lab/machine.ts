@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { errnoOf, OuaError } from '../../src/base/errors.js';
 import { QmpClient } from '../../src/qemu/qmp.js';
+import { TRUST_TIMER } from './kernel-options.js';
 
 /** The virtual hardware of a guest: the same at every start, or its saved state would not fit. */
 export const machineSchema = z.object({
@@ -50,7 +51,7 @@ export function qemuArguments(folder: string, machine: Machine, incoming: boolea
   const mac = createHash('sha256').update(machine.name).digest();
   const hex = [0, 1, 2].map((at) => mac.readUInt8(at).toString(16).padStart(2, '0')).join(':');
   const forwards = machine.forwardedPorts.map((port) => `,hostfwd=tcp:127.0.0.1:0-:${port}`).join('');
-  const root = `root=UUID=${machine.rootUuid} ro console=ttyS0 quiet`;
+  const root = `root=UUID=${machine.rootUuid} ro console=ttyS0 quiet ${TRUST_TIMER}`;
   return [
     ...['-name', machine.name, '-pidfile', join(folder, guestFile.pid)],
     ...['-machine', 'pc,accel=tcg', '-cpu', 'max,la57=off'],

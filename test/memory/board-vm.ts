@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QmpClient } from '../../src/qemu/qmp.js';
 import { cacheFolder } from '../lab/cache.js';
+import { TRUST_TIMER } from '../lab/kernel-options.js';
 
 const PATIENCE_MS = 300_000;
+/** A guest that panics ends its QEMU. */
+const commandLine = `console=ttyS0 rdinit=/bin/sh ${TRUST_TIMER} panic=-1`;
 
 /** A guest's kernel up to the shell of its initrd, on any board, with its RAM in a shared file; then paused. */
 export class BoardVm implements AsyncDisposable {
@@ -29,7 +32,7 @@ export class BoardVm implements AsyncDisposable {
       ...['-machine', `${machine},accel=tcg,memory-backend=mem`, '-object', backend],
       ...['-m', String(mebibytes), '-cpu', 'max,la57=off', '-nodefaults', '-display', 'none', '-vga', 'none'],
       ...['-kernel', join(boot, 'vmlinuz'), '-initrd', join(boot, 'initrd')],
-      ...['-append', 'console=ttyS0 rdinit=/bin/sh', '-serial', `file:${join(folder, 'console')}`],
+      ...['-append', commandLine, '-no-reboot', '-serial', `file:${join(folder, 'console')}`],
       ...['-qmp', `unix:${join(folder, 'qmp')},server=on,wait=off`],
     ];
     const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...options], {
@@ -49,12 +52,15 @@ export class BoardVm implements AsyncDisposable {
 
   async #booted(): Promise<void> {
     const console = join(this.folder, 'console');
-    for (let waited = 0; waited < PATIENCE_MS; waited += 200) {
-      if (this.qemu.exitCode !== null) throw new Error('QEMU ended');
-      if (existsSync(console) && /as init process[^#]*# $/.test(readFileSync(console, 'latin1'))) return;
+    let text = '';
+    for (let waited = 0; waited < PATIENCE_MS && this.qemu.exitCode === null; waited += 200) {
       await sleep(200);
+      text = existsSync(console) ? readFileSync(console, 'latin1') : '';
+      // The kernel may say more before the prompt is read, on the same line.
+      if (/as init process[^]*\n# /.test(text)) return;
     }
-    throw new Error('the guest does not boot');
+    const what = this.qemu.exitCode === null ? 'the guest does not boot' : 'QEMU ended';
+    throw new Error(`${what}: …${text.slice(-2_000)}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OuaError } from '../../../src/base/errors.js';
 import { QmpClient } from '../../../src/qemu/qmp.js';
 import { cached, recipeHash, type Say } from '../cache.js';
+import { TRUST_TIMER } from '../kernel-options.js';
 import { tool } from '../tools.js';
 import { writeCpio } from './cpio.js';
 import { marks, zooInit } from './init.js';
@@ -29,9 +30,16 @@ export interface ZooGuest {
 const PATIENCE_MS = 400_000;
 const DISK_MIB = 16;
 
-const emulators: Record<DebianArchitecture, { readonly program: string; readonly console: string }> = {
-  amd64: { program: 'qemu-system-x86_64', console: 'ttyS0' },
-  arm64: { program: 'qemu-system-aarch64', console: 'ttyAMA0' },
+interface Emulator {
+  readonly program: string;
+  readonly console: string;
+  /** Of its kernels' command lines. */
+  readonly options: readonly string[];
+}
+
+const emulators: Record<DebianArchitecture, Emulator> = {
+  amd64: { program: 'qemu-system-x86_64', console: 'ttyS0', options: [TRUST_TIMER] },
+  arm64: { program: 'qemu-system-aarch64', console: 'ttyAMA0', options: [] },
 };
 
 const files = {
@@ -70,13 +78,14 @@ export async function zooGuest(name: string, say: Say = () => undefined): Promis
 
 /** To be run in the guest's folder. */
 function qemuArguments(kernel: ZooKernel, vmlinuz: string): string[] {
-  const { console } = emulators[kernel.architecture];
+  const { console, options } = emulators[kernel.architecture];
+  const commandLine = [`console=${console}`, 'panic=-1', 'rdinit=/init', ...options, kernel.append ?? ''];
   return [
     ...['-machine', `${kernel.machine},accel=tcg`, '-cpu', kernel.cpu],
     ...['-m', String(kernel.memory), '-smp', String(kernel.cpus)],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-kernel', vmlinuz, '-initrd', files.initrd],
-    ...['-append', [`console=${console}`, 'panic=-1', 'rdinit=/init', kernel.append].join(' ').trim()],
+    ...['-append', commandLine.join(' ').trim()],
     ...[
       '-netdev',
       'user,id=net0,restrict=on',
