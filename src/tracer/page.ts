@@ -16,8 +16,8 @@ stands, by the value of an argument; the kernel lets every other call run withou
 that can be measured. It is answered by the host's kernel inside the sandbox's namespaces.
 
 **Stops** says where the caller stops for the engine: at the call's entry, at its exit, at both, or never, when the filter
-answers alone. A condition looks at the low 32 bits of an argument, counted from 0. A call is treated as the first
-of its rows says that is in the run and whose conditions all hold; when none is, it is one of all other calls.
+answers alone. A condition looks at the low 32 bits of an argument, counted from 0. Of a call's rows the first one
+counts that belongs to the run and whose conditions all hold; a call without such a row goes straight to the kernel.
 
 **Answered by** _constant_: the shim, in C, from what it was given before the run, without waking JavaScript. _handler_: a
 function in JavaScript, while the caller waits. _kernel_: the call runs; the shim looks at it and may correct the

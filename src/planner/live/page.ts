@@ -51,9 +51,10 @@ What is not in the table works on files: \`deb-systemd-helper\`, \`update-rc.d\`
 
 ## At the replay
 
-An action runs only when its program is, byte for byte, the one that was recorded. One that fails ends the replay, and the
-guest gets its old files back: its caller was told that it would succeed, and what it would have done otherwise is not known.
-What actions have done to the running system by then is not undone.
+An action runs only when its program is, byte for byte, the one that was recorded. One that fails ends the replay: its
+caller was told that it would succeed, and what it would have done otherwise is not known. The guest gets its old files back or,
+with \`apply --on-failure stop\`, stays where it is ([which failures](exit-status.md)). What actions have done to the running system
+by then is not undone.
 
 What an action prints on the terminal on which apt runs dpkg gets into apt's log of it, \`/var/log/apt/term.log\`, at the
 place where it belongs, and so does what a script prints that is replayed whole ([how](decisions/terminal-output.md)).
