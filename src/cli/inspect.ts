@@ -7,7 +7,7 @@ import { openMemory } from '../memory/open.js';
 import type { Command, CommonArguments } from './command.js';
 import { printFile, printTree, treeDocument } from './inspect-files.js';
 import { chooseSections, sectionNames, type Section } from './inspect-sections.js';
-import { memoryFormatHelp, memoryHelp } from './memory-option.js';
+import { memoryFormatHelp, memoryHelp, profileHelp } from './memory-option.js';
 import { printJson, printTable, printText } from './output.js';
 
 interface InspectArguments extends CommonArguments {
@@ -43,7 +43,7 @@ export const inspectCommand: Command<InspectArguments> = {
       .option('memory', { type: 'string', demandOption: true, describe: memoryHelp })
       .option('disk', { type: 'string', describe: 'disk image of the guest' })
       .option('memory-format', { type: 'string', describe: memoryFormatHelp })
-      .option('profile', { type: 'string', describe: 'kernel profile (default: derived from the image)' })
+      .option('profile', { type: 'string', describe: profileHelp })
       .option('derive', {
         type: 'boolean',
         default: false,

@@ -13,7 +13,7 @@ import {
 } from '../plan/model.js';
 import { planUpdate } from '../planner/plan.js';
 import type { Command, CommonArguments } from './command.js';
-import { memoryFormatHelp, memoryHelp } from './memory-option.js';
+import { memoryFormatHelp, memoryHelp, profileHelp } from './memory-option.js';
 import { printJson, printTable } from './output.js';
 import { orderInWords } from './order.js';
 import { withProgress } from './progress.js';
@@ -112,7 +112,7 @@ export const planCommand: Command<PlanArguments> = {
         describe: 'also write down what is done to each file, socket and process, and for which package',
       })
       .option('memory-format', { type: 'string', describe: memoryFormatHelp })
-      .option('profile', { type: 'string', describe: 'kernel profile (default: derived from the image)' }),
+      .option('profile', { type: 'string', describe: profileHelp }),
   mounts: () => true,
   run: async (args, { signal, rest }) => {
     const commands = [...args.run.map((line) => ['/bin/sh', '-c', line]), ...(rest.length > 0 ? [rest] : [])];

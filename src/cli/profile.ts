@@ -73,7 +73,12 @@ export const profileCommand: Command<ProfileArguments> = {
         default: 'x86-64' as const,
         describe: 'its architecture, with --system-map',
       })
-      .option('directory', { type: 'string', default: shippedProfiles, describe: 'folder of profiles' })
+      .option('directory', {
+        type: 'string',
+        default: shippedProfiles,
+        defaultDescription: 'the installed ones',
+        describe: 'folder of profiles (build --write, list, check)',
+      })
       .option('write', { type: 'boolean', default: false, describe: 'write into the folder (build)' }),
   run: async (args) => await actionOf[args.action](args),
 };

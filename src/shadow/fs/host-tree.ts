@@ -128,7 +128,7 @@ export function* readPieces(path: Buffer, limit: number): Generator<Buffer> {
       throw new OuaError(
         'DISK_FULL',
         `the update made the file ${JSON.stringify(path.toString())} of ${size} bytes, beyond the limit of ${limit}`,
-        'raise the limit',
+        'the limit is nine tenths of what was free where TMPDIR is, 16 GiB at most: free space, set TMPDIR elsewhere, or plan without what makes the file',
       );
     const piece = Buffer.allocUnsafe(Math.min(pieceSize, Math.max(size, 1)));
     for (let length; (length = readSync(fd, piece)) > 0;) yield piece.subarray(0, length);

@@ -63,7 +63,7 @@ export async function makeUpperStore(folder: string, limit: number): Promise<Upp
       throw new OuaError(
         'DISK_FULL',
         `the update wrote more than the limit of ${Math.round(size / (1 << 20))} MiB`,
-        'raise the limit, or free space on this host',
+        'the limit is nine tenths of what was free where TMPDIR is, 16 GiB at most: free space there, or set TMPDIR elsewhere',
       );
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
