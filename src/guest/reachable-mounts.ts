@@ -1,3 +1,4 @@
+import { directoriesAbove } from '../base/paths.js';
 import type { Mount } from './guest.js';
 
 /**
@@ -34,11 +35,4 @@ function pointsByParent(mounts: readonly Mount[]): Map<number, Map<string, Mount
     within.set(mount.parentId, points.set(mount.mountPoint, mount));
   }
   return within;
-}
-
-function directoriesAbove(path: string): string[] {
-  const above = [];
-  for (let slash = path.indexOf('/', 1); slash > 0; slash = path.indexOf('/', slash + 1))
-    above.push(path.slice(0, slash));
-  return above;
 }

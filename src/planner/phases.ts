@@ -2,7 +2,7 @@
  * The order of the paper that this program is named after: all scripts that come before files, all files, all other
  * scripts. It is there to be compared with the log's own order; docs/decisions/one-order.md tells where it goes wrong.
  */
-import { posix } from 'node:path';
+import { directoriesAbove } from '../base/paths.js';
 import type {
   ContentId,
   FileChange,
@@ -163,7 +163,9 @@ function actionInScene(action: LiveAction, found: Scene, places: readonly number
 function copyOf({ path, content, runs, interpreter }: ScriptCall, found: Scene) {
   const there = found(path);
   if (runs === 'offline' || interpreter || !there || there.content === content) return undefined;
-  const missing = directoriesOf(path).filter((directory) => found(directory)?.type === 'absent');
+  const missing = directoriesAbove(path.toString('latin1'))
+    .map((directory) => Buffer.from(directory, 'latin1'))
+    .filter((directory) => found(directory)?.type === 'absent');
   const state = { ...copied, type: 'file', content } as const;
   const aside = there.type === 'absent' ? undefined : Buffer.concat([path, Buffer.from(asideSuffix)]);
   const put: FileChange[] = [
@@ -183,11 +185,3 @@ function copyOf({ path, content, runs, interpreter }: ScriptCall, found: Scene) 
 const asideSuffix = '.ouassister-aside';
 
 const copied = { mode: 0o755, uid: 0, gid: 0, mtime: 'now', xattrs: [] } satisfies Partial<FileState>;
-
-/** From the top down. */
-function directoriesOf(path: Buffer): Buffer[] {
-  const parent = posix.dirname(path.toString('latin1'));
-  if (parent === '/') return [];
-  const directory = Buffer.from(parent, 'latin1');
-  return [...directoriesOf(directory), directory];
-}

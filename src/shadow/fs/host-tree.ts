@@ -11,8 +11,9 @@ import {
   type BigIntStats,
 } from 'node:fs';
 import { OuaError } from '../../base/errors.js';
+import { directoriesAbove } from '../../base/paths.js';
 import { check, loadShim, ShimError } from '../../native/shim.js';
-import { ancestors, joinPath, type LayerPath } from './layer.js';
+import { joinPath, type LayerPath } from './layer.js';
 
 const pieceSize = 1 << 20;
 const xattrListSize = 64 << 10;
@@ -44,7 +45,7 @@ export class HostTree {
 
   /** lstat(2); undefined: nothing is there. */
   lstat(path: LayerPath): BigIntStats | undefined {
-    for (const directory of ancestors(path)) {
+    for (const directory of directoriesAbove(path)) {
       if (this.#directories.has(directory)) continue;
       if (!lstat(this.hostPath(directory))?.isDirectory()) return undefined;
       this.#directories.add(directory);

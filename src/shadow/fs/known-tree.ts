@@ -1,7 +1,8 @@
 import type { BigIntStats } from 'node:fs';
+import { directoriesAbove } from '../../base/paths.js';
 import { HostTree } from './host-tree.js';
 import { readInode, type Inode } from './inode.js';
-import { ancestors, joinPath, parentOf, type Layer, type LayerPath } from './layer.js';
+import { joinPath, parentOf, type Layer, type LayerPath } from './layer.js';
 import { scanHardLinks } from './scan.js';
 
 /**
@@ -47,7 +48,7 @@ export class KnownTree {
 
   /** Whether `path` would be looked up in the lower layer when nothing is noted for it. */
   lowerShows(path: LayerPath): boolean {
-    return this.#cut.size === 0 || !ancestors(path).some((directory) => this.#cut.has(directory));
+    return this.#cut.size === 0 || !directoriesAbove(path).some((directory) => this.#cut.has(directory));
   }
 
   isCut(path: LayerPath): boolean {

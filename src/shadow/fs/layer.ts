@@ -1,3 +1,5 @@
+import { directoriesAbove } from '../../base/paths.js';
+
 /** A place in the guest where a file system, or a part of it, is mounted. */
 export interface Part {
   /** The mount point, an absolute path. */
@@ -43,14 +45,6 @@ export function parentOf(path: LayerPath): LayerPath {
 
 export function joinPath(directory: LayerPath, name: string): LayerPath {
   return directory === '' ? name : `${directory}/${name}`;
-}
-
-/** All directories above a path, nearest last; the top, '', is left out. */
-export function ancestors(path: LayerPath): LayerPath[] {
-  const found: LayerPath[] = [];
-  for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1))
-    found.push(path.slice(0, slash));
-  return found;
 }
 
 /** Where the guest has a path of a layer. */
@@ -128,9 +122,7 @@ function nameIn(part: Part, path: LayerPath): string | undefined {
 /** Whether another mount is what the guest has at a path (latin1) below a mount point. */
 function isCovered({ covered }: Part, at: string, path: string): boolean {
   if (!covered?.size) return false;
-  for (let slash = path.indexOf('/', at.length + 1); slash >= 0; slash = path.indexOf('/', slash + 1))
-    if (covered.has(path.slice(0, slash))) return true;
-  return covered.has(path);
+  return [...directoriesAbove(path), path].some((name) => name.length > at.length && covered.has(name));
 }
 
 function isBefore(a: readonly number[], b: readonly number[]): boolean {

@@ -1,4 +1,5 @@
 import { OuaError } from '../../base/errors.js';
+import { directoriesAbove } from '../../base/paths.js';
 import { describe, type FileSystem } from '../../disk/filesystem.js';
 import type { DeviceNumber, Mount } from '../../guest/guest.js';
 import { latin1, type Part } from './layer.js';
@@ -106,14 +107,10 @@ export function planLayout(fileSystems: readonly FileSystem[], mounts: readonly 
 /** By mount point: those that lie in it, and in no other between (latin1). What is `ours` covers like any other. */
 function coveredIn(points: readonly string[]): ReadonlyMap<string, ReadonlySet<string>> {
   const covered = new Map(points.map((at) => [at, new Set<string>()]));
-  for (const at of points)
-    for (let above = at; above.length > 1;) {
-      above = above.slice(0, Math.max(above.lastIndexOf('/'), 0)) || '/';
-      const around = covered.get(above);
-      if (!around) continue;
-      around.add(latin1(at));
-      break;
-    }
+  for (const at of points.filter((point) => point !== '/')) {
+    const around = ['/', ...directoriesAbove(at)].findLast((directory) => covered.has(directory));
+    if (around !== undefined) covered.get(around)!.add(latin1(at));
+  }
   return covered;
 }
 
