@@ -3,9 +3,7 @@ import { hashListEntries, hex, inconsistent, maxEntries } from '../kernel/lists.
 import { cpusIn, perCpuAddress } from '../kernel/percpu.js';
 import type { StructView } from '../kernel/struct-view.js';
 import { fileIdentity } from './files.js';
-import type { FileLock } from './guest.js';
-import { readMounts } from './mounts.js';
-import { reachableMounts } from './reachable-mounts.js';
+import type { FileLock, Mount } from './guest.js';
 
 /** FL_* of `include/linux/filelock.h`, in the order in which lock_get_status() asks for them. */
 const kinds: readonly (readonly [flag: number, kind: FileLock['kind']])[] = [
@@ -19,9 +17,10 @@ const accesses: readonly FileLock['access'][] = ['READ', 'WRITE'];
 /**
  * The locks on the kernel's own lists, one for each CPU: what `/proc/locks` prints, without those who wait for a
  * lock (`fs/locks.c`).
+ *
+ * @param mounts reachable ones: a file's name is below one of them
  */
-export function readFileLocks(kernel: Kernel): FileLock[] {
-  const mounts = reachableMounts(readMounts(kernel));
+export function readFileLocks(kernel: Kernel, mounts: readonly Mount[]): FileLock[] {
   const variable = kernel.symbol('file_lock_list');
   const locks: FileLock[] = [];
   for (const cpu of cpusIn(kernel, '__cpu_possible_mask')) {

@@ -303,6 +303,8 @@ export interface Guest extends Disposable, SystemState, NetworkState {
   /** Oldest first. */
   kernelLog(): readonly LogRecord[];
   mounts(): readonly Mount[];
+  /** Those of them that a path leads into, one of each mount point. */
+  reachableMounts(): readonly Mount[];
   memInfo(): MemInfo;
   /** The locks that are held on files, by CPU. */
   fileLocks(): readonly FileLock[];

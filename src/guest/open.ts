@@ -56,6 +56,7 @@ import { readModuleParameters, type ModuleParameter } from './module-parameters.
 import { readMounts, readProcessMounts } from './mounts.js';
 import { readOpenFiles } from './open-files.js';
 import { eachProcess, readProcesses } from './processes.js';
+import { reachableMounts } from './reachable-mounts.js';
 import { readSysctls } from './sysctls.js';
 import { readThreads } from './threads.js';
 import { readLoadAverage, readLoads, readUptime, readWallClock } from './time.js';
@@ -139,16 +140,20 @@ class MemoryGuest implements Guest {
     return this.#once('mounts', readMounts);
   }
 
+  reachableMounts(): readonly Mount[] {
+    return this.#once('reachableMounts', () => reachableMounts(this.mounts()));
+  }
+
   memInfo(): MemInfo {
     return this.#once('memInfo', readMemInfo);
   }
 
   fileLocks(): readonly FileLock[] {
-    return this.#once('fileLocks', readFileLocks);
+    return this.#once('fileLocks', (kernel) => readFileLocks(kernel, this.reachableMounts()));
   }
 
   unwrittenFiles(): readonly UnwrittenFile[] {
-    return this.#once('unwrittenFiles', readUnwrittenFiles);
+    return this.#once('unwrittenFiles', (kernel) => readUnwrittenFiles(kernel, this.reachableMounts()));
   }
 
   commandLine(): string {

@@ -2,9 +2,7 @@ import type { Kernel } from '../kernel/kernel.js';
 import { inconsistent, listEntries, maxEntries } from '../kernel/lists.js';
 import type { StructView } from '../kernel/struct-view.js';
 import { fileIdentity } from './files.js';
-import type { UnwrittenFile } from './guest.js';
-import { readMounts } from './mounts.js';
-import { reachableMounts } from './reachable-mounts.js';
+import type { Mount, UnwrittenFile } from './guest.js';
 
 type Inode = StructView<'inode'>;
 
@@ -23,8 +21,10 @@ const pageMarks = 0xffffff00;
  * The files that wait for write-back: those on the dirty lists of every write-back domain (one for each
  * control group, `include/linux/backing-dev-defs.h`) of the devices under file systems, and those with pages on
  * the way to the disk. Inodes that wait with a lazy access time only (`b_dirty_time`) do not count.
+ *
+ * @param mounts reachable ones: a file's name is below one of them
  */
-export function readUnwrittenFiles(kernel: Kernel): UnwrittenFile[] {
+export function readUnwrittenFiles(kernel: Kernel, mounts: readonly Mount[]): UnwrittenFile[] {
   const superBlocks = diskSuperBlocks(kernel);
   const inodes = new Map<bigint, Inode>();
   for (const inode of waitingInodes(kernel, superBlocks)) {
@@ -32,7 +32,6 @@ export function readUnwrittenFiles(kernel: Kernel): UnwrittenFile[] {
     // A block device's own inode is on the list, too: file systems' metadata, after it was in the journal.
     if (superBlocks.has(inode.pointer('i_sb'))) inodes.set(inode.address, inode);
   }
-  const mounts = reachableMounts(readMounts(kernel));
   return [...inodes.values()]
     .filter((inode) => inode.uint('i_nlink') > 0 && types.includes(inode.uint('i_mode') & typeBits))
     .map((inode) => ({ ...fileIdentity(kernel, inode, mounts), kind: kindOf(kernel, inode) }));

@@ -1,5 +1,4 @@
 import type { Guest } from '../guest/guest.js';
-import { reachableMounts } from '../guest/reachable-mounts.js';
 import type { GuestIdentity } from '../plan/model.js';
 
 const machineIdText = /^[0-9a-f]{32}$/;
@@ -18,7 +17,7 @@ export function guestIdentity(guest: Guest, machineId: Buffer | undefined): Gues
     hostname: guest.uts.nodename,
     bootId: guest.bootId(),
     machineId: id !== undefined && machineIdText.test(id) ? id : undefined,
-    rootUuid: reachableMounts(guest.mounts()).find((mount) => mount.mountPoint === '/')?.uuid,
+    rootUuid: guest.reachableMounts().find((mount) => mount.mountPoint === '/')?.uuid,
     suspendedAt: guest.wallClock(),
     uptime: guest.uptime().up,
   };

@@ -12,7 +12,6 @@ import { openDisk, type Disk } from '../disk/open.js';
 import { guestAnswers } from '../emulate/guest-calls.js';
 import { GuestProcesses } from '../emulate/guest-process.js';
 import { openGuest } from '../guest/open.js';
-import { reachableMounts } from '../guest/reachable-mounts.js';
 import type { Profile } from '../kernel/profile.js';
 import { openMemory } from '../memory/open.js';
 import type { Guest } from '../guest/guest.js';
@@ -179,7 +178,7 @@ async function attemptPlan(
   emit({ type: 'phase', phase: 'shadow' });
   const directory = await mkdtemp(join(tmpdir(), 'ouassister-proc-'));
   stack.defer(() => rmdir(directory));
-  const mounts = reachableMounts(guest.mounts());
+  const mounts = guest.reachableMounts();
   const shadow = stack.use(await openShadowFs({ disk, mounts, files: guest.files, ...abortable }));
   const proc = stack.use(await mountShadowProc({ guest, rendered: await rendered, directory, ...abortable }));
   const files = new DiskFiles(shadow.layers, mounts);

@@ -8,7 +8,6 @@ import { ResourceStack } from '../../../src/base/resources.js';
 import { openDisk } from '../../../src/disk/open.js';
 import type { Guest } from '../../../src/guest/guest.js';
 import { openGuest } from '../../../src/guest/open.js';
-import { reachableMounts } from '../../../src/guest/reachable-mounts.js';
 import { openMemory } from '../../../src/memory/open.js';
 import { openShadowFs, type ShadowFs } from '../../../src/shadow/fs/open.js';
 import { mountShadowProc, type ShadowProc } from '../../../src/shadow/proc/mount.js';
@@ -40,7 +39,7 @@ export async function openStage(say: Say, signal: AbortSignal): Promise<Stage> {
     name: basename(dirname(suspended.folder)),
     guest,
     proc,
-    freshRoot: () => openShadowFs({ disk, mounts: reachableMounts(guest.mounts()), signal }),
+    freshRoot: () => openShadowFs({ disk, mounts: guest.reachableMounts(), signal }),
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   };
 }

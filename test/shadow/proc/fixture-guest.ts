@@ -260,6 +260,7 @@ export function fixtureGuest(changes: Partial<Guest> = {}): Guest {
       },
     ],
     mounts: () => mounts,
+    reachableMounts: () => mounts,
     fileLocks: () => [],
     unwrittenFiles: () => [],
     files: {
