@@ -41,7 +41,7 @@ test('ps: the same processes, parents, names and arguments', async () => {
     }));
   const known = new Map(seen.processes.map((process) => [process.pid, process]));
   // Ended by the time of the suspend: the shell that took the captures, its ps, and what ends when it is idle.
-  const passing = /udev-worker|systemd-fsckd|lab-captures|^ps |^\[kworker/;
+  const passing = /udev-worker|lab-captures|^ps |^\[kworker/;
   const lasting = inside.filter(({ pid, args }) => known.has(pid) || !passing.test(args));
   expect(lasting.length).toBeGreaterThan(30);
   for (const { pid, ppid, comm, args } of lasting) {

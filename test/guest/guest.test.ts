@@ -5,7 +5,7 @@ import { suspendedGuest, type SuspendedGuest } from '../lab/suspended.js';
 import { byPid, keyed, statFields, sysctlValues } from './captures.js';
 
 /** Programs that took the captures, or that end when they are idle: gone, or not yet there, at the suspend. */
-const transient = /^(sh|ps|cat|tar|sleep|lab-.*|systemd-fsckd|kworker\/.*|qemu-ga|\(.*\))$/;
+const transient = /^(sh|ps|cat|tar|sleep|lab-.*|kworker\/.*|qemu-ga|\(.*\))$/;
 
 describe('a real suspended guest, against what it said about itself', () => {
   let lab: SuspendedGuest;

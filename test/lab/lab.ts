@@ -60,11 +60,12 @@ const PATIENCE_MS = 300_000;
 
 /**
  * What a guest runs before it counts as up: its agent answers long before its last unit has started and its
- * last module is loaded.
+ * last module is loaded. systemd-fsckd(8) ends by itself after half a minute, which may be while the guest describes itself.
  */
 export const settling = [
   ['systemctl', 'is-system-running', '--wait'],
   ['udevadm', 'settle'],
+  ['systemctl', 'stop', 'systemd-fsckd.service'],
 ] as const;
 
 /** Brings up, suspends and resumes Debian guests. Each guest is one folder and stands alone. */
