@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
 
@@ -11,10 +11,12 @@ const mostConnections = 256;
  * would have to be read in time.
  */
 export async function makeLogSink(path: string): Promise<AsyncDisposable> {
+  const connections = new Set<Socket>();
   const server = createServer((socket) => {
+    connections.add(socket);
+    socket.on('close', () => connections.delete(socket));
     socket.on('error', () => socket.destroy());
     socket.resume();
-    server.once('close', () => socket.destroy());
   });
   server.maxConnections = mostConnections;
   server.listen(path);
@@ -25,7 +27,7 @@ export async function makeLogSink(path: string): Promise<AsyncDisposable> {
     [Symbol.asyncDispose]: () =>
       new Promise((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));
-        server.emit('close');
+        for (const socket of connections) socket.destroy();
       }),
   };
 }
