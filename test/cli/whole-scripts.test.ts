@@ -42,6 +42,8 @@ const packages: Readonly<Record<string, { readonly does: string; readonly reason
   },
   made: { does: 'cd /var/lib; ssh-keygen -q -N "" -f oua-made-here' },
   missing: { does: 'systemctl enable oua-missing || :' },
+  // Whether the kernel has a module is known, and only one that it has is loaded at the replay.
+  module: { does: 'modprobe loop; ! modprobe oua-none' },
   stopped: {
     does: 'systemctl disable --now oua-missing || :',
     reason: 'systemctl disable --now of a unit that cannot be had',
@@ -110,7 +112,7 @@ test('each is replayed whole with its reason, and others are not', async () => {
   using plan = PlanReader.open(output);
   const steps = [...plan.steps()];
   const actions = steps.flatMap((step) => (step.kind === 'action' ? [step.action.argv.join(' ')] : []));
-  expect(actions).toEqual(['ssh-keygen -q -N  -f oua-made-here']);
+  expect(actions).toEqual(['ssh-keygen -q -N  -f oua-made-here', 'modprobe loop']);
   const changed = steps.flatMap((step) =>
     step.kind === 'files' ? step.changes.map(({ path }) => String(path)) : [],
   );

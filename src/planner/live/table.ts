@@ -181,6 +181,46 @@ function updateInitramfs({ name, argv, environment }: ProgramCall): Verdict {
   return deferred ? files() : live;
 }
 
+const modprobeValued = new Set(['d', 'dirname', 'C', 'config', 'S', 'set-version']);
+
+/** Scripts often try to load what a kernel may not have. Whether it has one module is in files; of several some may be loaded. */
+function modprobe(call: ProgramCall): Verdict {
+  const { argv } = call;
+  const verdict = filesIf(
+    [
+      'D',
+      'show-depends',
+      'n',
+      'dry-run',
+      'show',
+      'c',
+      'showconfig',
+      'show-config',
+      'R',
+      'resolve-alias',
+      'show-modversions',
+      'dump-modversions',
+      'show-exports',
+      'V',
+      'version',
+      'h',
+      'help',
+    ],
+    [],
+    live,
+    modprobeValued,
+  )(call);
+  const { options } = parseOptions(argv, modprobeValued);
+  const other = ['r', 'remove', 'a', 'all', 'first-time'].some((name) => options.has(name));
+  if (verdict !== live || other) return verdict;
+  return {
+    kind: 'both',
+    argv: [argv[0]!, '-n', ...argv.slice(1)],
+    actions: [argv],
+    done: () => undefined,
+  };
+}
+
 function dbusSend({ argv, discards }: ProgramCall): Verdict {
   const { options } = parseOptions(argv, none);
   if (options.has('session') || !options.has('system')) return whole('a bus that is not the system bus');
@@ -262,31 +302,8 @@ export const liveRules: readonly LiveRule[] = [
   },
   {
     programs: ['modprobe'],
-    decide: filesIf(
-      [
-        'D',
-        'show-depends',
-        'n',
-        'dry-run',
-        'show',
-        'c',
-        'showconfig',
-        'show-config',
-        'R',
-        'resolve-alias',
-        'show-modversions',
-        'dump-modversions',
-        'show-exports',
-        'V',
-        'version',
-        'h',
-        'help',
-      ],
-      [],
-      live,
-      new Set(['d', 'dirname', 'C', 'config', 'S', 'set-version']),
-    ),
-    note: 'loading and removing is live; --show-depends, --dry-run and --showconfig look at files',
+    decide: modprobe,
+    note: 'loading is live when a dry run finds the module in the tree, else its caller is told that there is none; removing is live; --show-depends, --dry-run and --showconfig look at files',
   },
   { programs: ['insmod', 'rmmod'], decide: always(live), note: 'live' },
   {

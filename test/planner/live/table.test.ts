@@ -24,7 +24,9 @@ const decide = (path: string, ...args: string[]) => {
 };
 
 test.each([
-  ['/sbin/modprobe', ['loop'], 'live'],
+  ['/sbin/modprobe', ['loop'], 'both'],
+  ['/sbin/modprobe', ['-a', 'loop', 'fuse'], 'live'],
+  ['/sbin/modprobe', ['-r', 'loop'], 'live'],
   ['/sbin/modprobe', ['--show-depends', 'loop'], 'files'],
   ['/usr/sbin/modprobe', ['-C', '/etc/x', '-n', 'loop'], 'files'],
   ['/sbin/sysctl', ['-q', '--system'], 'live'],
