@@ -37,6 +37,9 @@ const managerActions = new Set([
   'unset-environment',
 ]);
 
+/** Those of them that have it run its generators. */
+const reloads = new Set(['daemon-reload', 'daemon-reexec']);
+
 /** Links and files below /etc/systemd, which it changes without a manager when it is given `--root`. */
 const fileChanges = new Set([
   ...['enable', 'disable', 'reenable', 'preset', 'preset-all', 'mask', 'unmask', 'link', 'revert'],
@@ -55,7 +58,10 @@ export function systemctl(call: ProgramCall, units: Units): Verdict {
   if (options.has('user') || options.has('machine') || options.has('M'))
     return whole("a user's or a container's systemd");
   if (options.has('host') || options.has('H')) return whole("another machine's systemd");
-  if (managerActions.has(verb)) return live;
+  if (managerActions.has(verb)) {
+    if (reloads.has(verb)) units.reloaded();
+    return live;
+  }
   const becomes = actions[verb];
   if (becomes) return act(verb, becomes, names, units);
   if (loadedActions.has(verb)) return actOnLoaded(verb, names, units);
@@ -120,7 +126,10 @@ function change({ argv }: ProgramCall, verb: string, { options, words }: Command
     return whole(`systemctl ${verb} --now of a unit that cannot be had`);
   return {
     kind: 'both',
-    done: () => (now ? units.became(now === 'start', names) : undefined),
+    done: () => {
+      if (!options.has('no-reload')) units.reloaded();
+      if (now) units.became(now === 'start', names);
+    },
     argv: withRoot(argv),
     actions: [
       ...(options.has('no-reload') ? [] : [[program, 'daemon-reload']]),

@@ -1,6 +1,7 @@
 /** Unit files of the guest: systemd.unit(5), UNIT FILE LOAD PATH. */
 import { posix } from 'node:path';
 import { namesInShadow, readInShadow, resolveInShadow } from '../../shadow/fs/read.js';
+import { scriptUnits, type ScriptUnit } from './init-scripts.js';
 
 /** Where the system manager looks, what comes first wins. */
 const unitDirectories = [
@@ -18,6 +19,9 @@ const unitDirectories = [
   '/lib/systemd/system',
   '/run/systemd/generator.late',
 ];
+
+/** Where the manager's generators have put the units of init scripts. */
+const late = unitDirectories.at(-1)!;
 
 const unitTypes = 'service|socket|device|mount|automount|swap|target|path|timer|slice|scope';
 const typed = new RegExp(`\\.(${unitTypes})$`);
@@ -57,10 +61,19 @@ function templateOf(name: string): string | undefined {
 /** Looks units up in a guest's tree as it is at that moment. */
 export class UnitFiles {
   readonly #root: string;
+  /** The units of init scripts since the manager last had its generators run; undefined: that was before the suspend. */
+  #ofScripts: ReadonlyMap<string, ScriptUnit> | undefined;
 
   /** @param root the guest's `/` on the host */
   constructor(root: string) {
     this.#root = root;
+  }
+
+  /** An action was recorded that has the manager run its generators and read its units anew. */
+  reloaded(): void {
+    const directories = unitDirectories.filter((directory) => directory !== late);
+    const names = directories.flatMap((directory) => namesInShadow(this.#root, directory));
+    this.#ofScripts = scriptUnits(this.#root, new Set(names));
   }
 
   find(name: string): UnitFile {
@@ -85,6 +98,11 @@ export class UnitFiles {
     return [path, ...this.#dropIns(name)].map((each) => ({ path: each, text: this.#read(each) }));
   }
 
+  /** Whether a unit's file is one that the manager has made of an init script since the suspend. */
+  isOfScript(unit: UnitFile): boolean {
+    return unit.state === 'loaded' && this.#textOfScript(unit.path) !== undefined;
+  }
+
   /** Units that links in directories of a unit's want or require. */
   wanted(name: string): string[] {
     const template = templateOf(name);
@@ -97,7 +115,15 @@ export class UnitFiles {
   }
 
   #find(name: string, instance = name): UnitFile {
+    const found = this.#fileOf(name, instance);
+    if (found) return found;
+    const unit = this.#ofScripts?.get(name);
+    return unit ? { state: 'loaded', path: `${late}/${unit.name}`, name: unit.name } : { state: 'missing' };
+  }
+
+  #fileOf(name: string, instance = name): UnitFile | undefined {
     for (const directory of unitDirectories) {
+      if (directory === late && this.#ofScripts) continue;
       if (!namesInShadow(this.#root, directory).includes(name)) continue;
       const path = resolveInShadow(this.#root, `${directory}/${name}`)?.toString('latin1');
       // A link to /dev/null, which a tree without its devices lacks, and an empty file mask a unit.
@@ -105,7 +131,11 @@ export class UnitFiles {
       const own = posix.basename(path);
       return { state: 'loaded', path, name: own === name || !typed.test(own) ? instance : own };
     }
-    return { state: 'missing' };
+    return undefined;
+  }
+
+  #textOfScript(path: string): string | undefined {
+    return posix.dirname(path) === late ? this.#ofScripts?.get(posix.basename(path))?.text : undefined;
   }
 
   #dropIns(name: string): string[] {
@@ -121,7 +151,7 @@ export class UnitFiles {
   }
 
   #read(path: string): string {
-    return readInShadow(this.#root, path, maximumUnit)?.toString('latin1') ?? '';
+    return this.#textOfScript(path) ?? readInShadow(this.#root, path, maximumUnit)?.toString('latin1') ?? '';
   }
 }
 

@@ -59,10 +59,15 @@ export class Units {
     return state.file.state === 'loaded' ? this.#files.settings(state.file, section, key) : [];
   }
 
-  /** A unit's file and drop-ins; none when there is no such unit, undefined when it is masked. */
+  /** A unit's file and drop-ins; none when there is no such unit, undefined when it is masked or not known to the letter. */
   files({ file }: UnitState): readonly UnitText[] | undefined {
-    if (file.state === 'masked') return undefined;
+    if (file.state === 'masked' || this.#files.isOfScript(file)) return undefined;
     return file.state === 'loaded' ? this.#files.texts(file) : [];
+  }
+
+  /** An action was recorded that has the manager read its units anew, and make those of init scripts. */
+  reloaded(): void {
+    this.#files.reloaded();
   }
 
   /** An action that was recorded: from now on these are active, or are not. */

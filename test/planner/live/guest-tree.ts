@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 
 export interface GuestTree extends Disposable {
   readonly root: string;
-  readonly write: (path: string, text: string) => void;
+  readonly write: (path: string, text: string, mode?: number) => void;
   readonly link: (path: string, target: string) => void;
 }
 
@@ -22,7 +22,7 @@ export function guestTree(...active: string[]): GuestTree {
   return {
     root,
     link,
-    write: (path, text) => writeFileSync(at(path), text),
+    write: (path, text, mode = 0o644) => writeFileSync(at(path), text, { mode }),
     [Symbol.dispose]: () => rmSync(root, { recursive: true }),
   };
 }

@@ -60,6 +60,32 @@ test.each([
   });
 });
 
+test('an init script without a unit is one as soon as the manager has read its units anew', () => {
+  tree.write('/lib/systemd/system/ssh.service', '[Service]\n');
+  for (const name of ['slapd', 'ssh'])
+    tree.write(`/etc/init.d/${name}`, '#!/bin/sh\necho "Usage: $0 {start|reload|stop}"\n', 0o755);
+  const source = (name: string) => decide(`systemctl show --value --property SourcePath ${name}`);
+  expect(source('slapd.service')).toMatchObject(answered(0, '\n'));
+  expect(decide('systemctl start slapd')).toMatchObject({ kind: 'answer', status: 5 });
+  expect(decide('systemctl daemon-reload')).toEqual({ kind: 'live' });
+  expect(source('slapd.service')).toMatchObject(answered(0, '/etc/init.d/slapd\n'));
+  expect(source('ssh.service')).toMatchObject(answered(0, '\n'));
+  expect(decide('systemctl -p CanReload show slapd')).toMatchObject(answered(0, 'CanReload=yes\n'));
+  expect(decide('systemctl cat slapd')).toMatchObject({ kind: 'whole' });
+  expect(decide('systemctl start slapd')).toEqual({ kind: 'live' });
+  expect(decide('systemctl is-active slapd')).toMatchObject(answered(0, 'active\n'));
+});
+
+test('what was made of an init script before the suspend is there until the manager reads its units anew', () => {
+  tree.write('/run/systemd/generator.late/old.service', '[Unit]\nSourcePath=/etc/init.d/old\n');
+  const source = () => decide('systemctl show --value --property SourcePath old');
+  expect(source()).toMatchObject(answered(0, '/etc/init.d/old\n'));
+  const enabling = decide('systemctl enable cron');
+  expect(source()).toMatchObject(answered(0, '/etc/init.d/old\n'));
+  if (enabling.kind === 'both') enabling.done?.();
+  expect(source()).toMatchObject(answered(0, '\n'));
+});
+
 test.each([
   'systemctl try-restart nginx.service',
   'systemctl try-reload-or-restart nginx postgresql@*',
