@@ -19,6 +19,11 @@ export interface ScriptUnit {
   readonly text: string;
 }
 
+/** Whether a service has a script, executable or not. */
+export function hasScript(root: string, service: string): boolean {
+  return namesInShadow(root, directory).includes(service.replace(/\.service$/, ''));
+}
+
 /**
  * The units of the executable scripts, by their names and by those that they provide.
  *

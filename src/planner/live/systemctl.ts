@@ -65,6 +65,8 @@ export function systemctl(call: ProgramCall, units: Units): Verdict {
   const becomes = actions[verb];
   if (becomes) return act(verb, becomes, names, units);
   if (loadedActions.has(verb)) return actOnLoaded(verb, names, units);
+  const script = handsOn(verb, line, units);
+  if (script !== undefined) return whole(`systemctl ${verb} ${script}, which has an init script`);
   if (fileChanges.has(verb)) return change(call, verb, line, units);
   if (fileQueries.has(verb)) return files(withRoot(call.argv));
   return queries[verb]?.(line, names, units) ?? whole(`systemctl ${verb}`);
@@ -113,6 +115,17 @@ function failureOf(
 function actOnLoaded(verb: string, names: readonly string[], units: Units): Verdict {
   const unsure = names.find((name) => !isPattern(name) && !units.state(name).active);
   return unsure === undefined ? live : whole(`systemctl ${verb} ${unsure}, which is not active`);
+}
+
+/**
+ * The name of which systemd-sysv-install(8) is told as well, which systemctl says, in words that show how it was called itself.
+ * Only with a unit file is-enabled needs no script.
+ */
+function handsOn(verb: string, { options, words }: CommandLine, units: Units): string | undefined {
+  if (!['enable', 'disable', 'is-enabled'].includes(verb) || options.has('quiet') || options.has('q'))
+    return undefined;
+  const native = (name: string) => verb === 'is-enabled' && units.hasFile(name);
+  return words.slice(1).find((name) => units.hasInitScript(name) && !native(name));
 }
 
 /** A manager that changes unit files for a caller reads them again afterwards. */

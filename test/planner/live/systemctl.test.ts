@@ -76,6 +76,17 @@ test('an init script without a unit is one as soon as the manager has read its u
   expect(decide('systemctl is-active slapd')).toMatchObject(answered(0, 'active\n'));
 });
 
+test('what is said of an init script shows how systemctl was called: that has to be in the guest', () => {
+  tree.write('/etc/init.d/cron', '#!/bin/sh\n', 0o755);
+  tree.write('/etc/init.d/old', '#!/bin/sh\n', 0o755);
+  const kinds = (...lines: string[]) => lines.map((line) => decide(line).kind);
+  expect(kinds('systemctl enable cron', 'systemctl disable nginx cron.service')).toEqual(['whole', 'whole']);
+  expect(kinds('systemctl is-enabled old', 'systemctl is-enabled cron')).toEqual(['whole', 'files']);
+  expect(
+    kinds('systemctl --quiet enable cron', 'systemctl -q is-enabled old', 'systemctl mask cron'),
+  ).toEqual(['both', 'files', 'both']);
+});
+
 test('what was made of an init script before the suspend is there until the manager reads its units anew', () => {
   tree.write('/run/systemd/generator.late/old.service', '[Unit]\nSourcePath=/etc/init.d/old\n');
   const source = () => decide('systemctl show --value --property SourcePath old');
