@@ -231,7 +231,7 @@ export const liveRules: readonly LiveRule[] = [
   {
     programs: ['systemctl'],
     decide: systemctl,
-    note: "starts, stops, reloads and the manager's own verbs are live; enabling and masking are done on the tree with --root=/ and followed by a live daemon-reload; is-active, is-failed, status, show, cat and list-units are answered as far as that is known; is-enabled and list-unit-files are asked of the tree; one that says that it tells an init script, too, makes its script whole; reset-failed and kill are live for active units and patterns",
+    note: "starts, stops, reloads and the manager's own verbs are live; enabling and masking are done on the tree with --root=/ and followed by a live daemon-reload; is-active, is-failed, status, show, cat and list-units are answered as far as that is known; is-enabled and list-unit-files are asked of the tree; where it would say that it tells an init script, too, the script runs whole; an init script without a unit is one after the next daemon-reload; reset-failed and kill are live for active units and patterns",
   },
   {
     programs: [],
