@@ -1,11 +1,13 @@
 /** Init scripts without a unit of their own: what systemd-sysv-generator(8) makes of them (src/sysv-generator/sysv-generator.c). */
 import { closeSync, constants, fstatSync } from 'node:fs';
+import { OuaError } from '../../base/errors.js';
 import { namesInShadow, openInShadow, readBytes } from '../../shadow/fs/read.js';
 
 const directory = '/etc/init.d';
 
-/** Far above any real script. */
-const maximumScript = 1 << 20;
+/** Far above any real script, and any real number of them. */
+const maximumScript = 256 << 10;
+const mostScripts = 1_000;
 
 /** What `Provides:` may name besides services: LSB's facilities, which are targets or nothing. */
 const facilities = new Set(['local_fs', 'network', 'named', 'portmap', 'remote_fs', 'syslog', 'time', 'all']);
@@ -28,18 +30,26 @@ export function hasScript(root: string, service: string): boolean {
  * The units of the executable scripts, by their names and by those that they provide.
  *
  * @param taken names of units that have a file, or are masked: their scripts get none
+ * @throws OuaError `GUEST_UNSUPPORTED` when there are more than any system has
  */
 export function scriptUnits(root: string, taken: ReadonlySet<string>): Map<string, ScriptUnit> {
   const units = new Map<string, ScriptUnit>();
   const aliases: (readonly [alias: string, unit: ScriptUnit])[] = [];
-  for (const script of namesInShadow(root, directory).sort()) {
+  const scripts = namesInShadow(root, directory);
+  if (scripts.length > mostScripts)
+    throw new OuaError(
+      'GUEST_UNSUPPORTED',
+      `the guest's ${directory} has more than ${mostScripts} files`,
+      'repair it in the guest',
+    );
+  for (const script of scripts.sort()) {
     const name = serviceOf(script);
     if (name === undefined || units.has(name) || taken.has(name)) continue;
     const content = readExecutable(root, `${directory}/${script}`);
     if (content === undefined) continue;
     const unit = { name, text: textOf(script, content) };
     units.set(name, unit);
-    aliases.push(...provided(content).map((alias) => [alias, unit] as const));
+    for (const alias of provided(content)) aliases.push([alias, unit]);
   }
   for (const [alias, unit] of aliases) if (!units.has(alias)) units.set(alias, unit);
   return units;
@@ -91,12 +101,13 @@ function canReload(content: string): boolean {
 
 /** Other names of the service, from the script's LSB header. */
 function provided(content: string): string[] {
-  const header = /^### BEGIN INIT INFO\s*$([^]*?)^### END INIT INFO\s*$/m.exec(content)?.[1] ?? '';
-  return [...header.matchAll(/^#\s*Provides:(.*)$/gim)].flatMap(([, names = '']) =>
-    names
-      .trim()
-      .split(/\s+/)
-      .filter((name) => !name.startsWith('$') && !facilities.has(name))
-      .flatMap((name) => (name === '' ? [] : (serviceOf(name) ?? []))),
-  );
+  const lines = content.split('\n').map((each) => each.trim());
+  const begin = lines.indexOf('### BEGIN INIT INFO');
+  const end = lines.indexOf('### END INIT INFO', begin);
+  if (begin < 0) return [];
+  return lines
+    .slice(begin, end < 0 ? undefined : end)
+    .flatMap((line) => /^#\s*Provides:(.*)$/i.exec(line)?.[1]?.split(/\s+/) ?? [])
+    .filter((name) => name !== '' && !name.startsWith('$') && !facilities.has(name))
+    .flatMap((name) => serviceOf(name) ?? []);
 }

@@ -1,4 +1,5 @@
 import { scriptUnits } from '../../../src/planner/live/init-scripts.js';
+import { codeOf } from '../../error-code.js';
 import { guestTree } from './guest-tree.js';
 
 const header = (provides: string) =>
@@ -37,4 +38,17 @@ test('a hostile directory is only read', () => {
   tree.link('/etc/init.d', '/etc/passwd');
   tree.write('/etc/passwd', 'root');
   expect(scriptUnits(tree.root, new Set()).size).toBe(0);
+});
+
+test('there is an end to what is read', () => {
+  using tree = guestTree();
+  tree.write('/etc/init.d/long', '### BEGIN INIT INFO\n'.repeat(10_000), 0o755);
+  tree.write('/etc/init.d/wide', `### BEGIN INIT INFO\n# Provides:${' x'.repeat(100_000)}\n`, 0o755);
+  expect([...scriptUnits(tree.root, new Set()).keys()].sort()).toEqual([
+    'long.service',
+    'wide.service',
+    'x.service',
+  ]);
+  for (let count = 0; count < 1_000; count++) tree.write(`/etc/init.d/s${count}`, '');
+  expect(codeOf(() => scriptUnits(tree.root, new Set()))).toBe('GUEST_UNSUPPORTED');
 });
