@@ -14,6 +14,7 @@ import { OuaError } from '../../base/errors.js';
 import { directoriesAbove } from '../../base/paths.js';
 import { check, loadShim, ShimError } from '../../native/shim.js';
 import { joinPath, type LayerPath } from './layer.js';
+import { limitInWords } from './limit.js';
 
 const pieceSize = 1 << 20;
 const xattrListSize = 64 << 10;
@@ -129,7 +130,7 @@ export function* readPieces(path: Buffer, limit: number): Generator<Buffer> {
       throw new OuaError(
         'DISK_FULL',
         `the update made the file ${JSON.stringify(path.toString())} of ${size} bytes, beyond the limit of ${limit}`,
-        'the limit is nine tenths of what was free where TMPDIR is, 16 GiB at most: free space, set TMPDIR elsewhere, or plan without what makes the file',
+        `${limitInWords}: free space, set TMPDIR elsewhere, or plan without what makes the file`,
       );
     const piece = Buffer.allocUnsafe(Math.min(pieceSize, Math.max(size, 1)));
     for (let length; (length = readSync(fd, piece)) > 0;) yield piece.subarray(0, length);

@@ -15,6 +15,7 @@ import { check, loadShim } from '../../native/shim.js';
 import { attach } from './attach.js';
 import type { Layer, Part } from './layer.js';
 import { planLayout, type DiskMount } from './layout.js';
+import { defaultLimit } from './limit.js';
 import { MemoryMounts, type LeftOut, type MountedPart } from './memory-mounts.js';
 import { makeUpperStore, type UpperStore } from './upper.js';
 
@@ -49,8 +50,6 @@ export interface OpenShadowFsOptions {
   readonly limit?: number;
   readonly signal?: AbortSignal;
 }
-
-const defaultLimit = 16 * 2 ** 30;
 
 /**
  * Mounts the guest's file systems at their places, each under an overlay of its own.

@@ -5,6 +5,7 @@ import { runTool } from '../../base/command.js';
 import { OuaError } from '../../base/errors.js';
 import { ResourceStack } from '../../base/resources.js';
 import { attachLoop, mount, unmount } from '../../native/mounts.js';
+import { freeShare, limitInWords } from './limit.js';
 
 /** A size-limited file system of the host for what the update writes. */
 export interface UpperStore extends AsyncDisposable {
@@ -19,8 +20,6 @@ const smallestStore = 16 << 20;
 /** What is left over when a write has failed: ext4 takes large pieces or none, and programs remove what is incomplete. */
 const tightShare = 0.125;
 const tightBytes = 16 << 20;
-/** Share of the host's free space that we may fill at most. */
-const freeShare = 0.9;
 
 /**
  * Makes the file system that holds all upper layers: ext4 in a sparse file that is unlinked at once.
@@ -63,7 +62,7 @@ export async function makeUpperStore(folder: string, limit: number): Promise<Upp
       throw new OuaError(
         'DISK_FULL',
         `the update wrote more than the limit of ${Math.round(size / (1 << 20))} MiB`,
-        'the limit is nine tenths of what was free where TMPDIR is, 16 GiB at most: free space there, or set TMPDIR elsewhere',
+        `${limitInWords}: free space there, or set TMPDIR elsewhere`,
       );
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
