@@ -1,7 +1,7 @@
 /** Init scripts without a unit of their own: what systemd-sysv-generator(8) makes of them (src/sysv-generator/sysv-generator.c). */
-import { closeSync, constants, fstatSync } from 'node:fs';
+import { constants, fstatSync } from 'node:fs';
 import { OuaError } from '../../base/errors.js';
-import { namesInShadow, openInShadow, readBytes } from '../../shadow/fs/read.js';
+import { namesInShadow, readBytes, useInShadow } from '../../shadow/fs/read.js';
 
 const directory = '/etc/init.d';
 
@@ -45,11 +45,11 @@ export function scriptUnits(root: string, taken: ReadonlySet<string>): Map<strin
   for (const script of scripts.sort()) {
     const name = serviceOf(script);
     if (name === undefined || units.has(name) || taken.has(name)) continue;
-    const content = readExecutable(root, `${directory}/${script}`);
-    if (content === undefined) continue;
-    const unit = { name, text: textOf(script, content) };
+    const lines = readExecutable(root, `${directory}/${script}`);
+    if (!lines) continue;
+    const unit = { name, text: textOf(script, lines) };
     units.set(name, unit);
-    for (const alias of provided(content)) aliases.push([alias, unit]);
+    for (const alias of provided(lines)) aliases.push([alias, unit]);
   }
   for (const [alias, unit] of aliases) if (!units.has(alias)) units.set(alias, unit);
   return units;
@@ -60,20 +60,21 @@ function serviceOf(script: string): string | undefined {
   return /^[\w:.@-]+$/.test(script) ? `${script.replace(/\.sh$/, '')}.service` : undefined;
 }
 
-function readExecutable(root: string, path: string): string | undefined {
-  const descriptor = openInShadow(root, path);
-  if (descriptor === undefined) return undefined;
-  try {
+/** Its lines, without spaces around them. */
+function readExecutable(root: string, path: string): string[] | undefined {
+  return useInShadow(root, path, (descriptor) => {
     const status = fstatSync(descriptor);
     if (!status.isFile() || !(status.mode & constants.S_IXUSR)) return undefined;
-    return readBytes(descriptor, Buffer.alloc(Math.min(status.size, maximumScript))).toString('latin1');
-  } finally {
-    closeSync(descriptor);
-  }
+    const bytes = readBytes(descriptor, Buffer.alloc(Math.min(status.size, maximumScript)));
+    return bytes
+      .toString('latin1')
+      .split('\n')
+      .map((line) => line.trim());
+  });
 }
 
 /** Its dependencies are left out: they order what starts at the boot. */
-function textOf(script: string, content: string): string {
+function textOf(script: string, lines: readonly string[]): string {
   const path = `${directory}/${script}`;
   return [
     '[Unit]',
@@ -83,15 +84,15 @@ function textOf(script: string, content: string): string {
     'KillMode=process',
     `ExecStart=${path} start`,
     `ExecStop=${path} stop`,
-    ...(canReload(content) ? [`ExecReload=${path} reload`] : []),
+    ...(canReload(lines) ? [`ExecReload=${path} reload`] : []),
     '',
   ].join('\n');
 }
 
 /** A line that tells the usage, and those that a backslash makes of it, name `reload` among the verbs. */
-function canReload(content: string): boolean {
+function canReload(lines: readonly string[]): boolean {
   let continued = false;
-  for (const line of content.split('\n').map((each) => each.trim())) {
+  for (const line of lines) {
     if (line.startsWith('#') || !(continued || /usage/i.test(line))) continue;
     if (reload.test(line)) return true;
     continued = line.endsWith('\\');
@@ -100,8 +101,7 @@ function canReload(content: string): boolean {
 }
 
 /** Other names of the service, from the script's LSB header. */
-function provided(content: string): string[] {
-  const lines = content.split('\n').map((each) => each.trim());
+function provided(lines: readonly string[]): string[] {
   const begin = lines.indexOf('### BEGIN INIT INFO');
   const end = lines.indexOf('### END INIT INFO', begin);
   if (begin < 0) return [];

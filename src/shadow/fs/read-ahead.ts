@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, type BigIntStats } from 'node:fs';
+import { constants, fstatSync, type BigIntStats } from 'node:fs';
 import type { ContentId } from '../../plan/model.js';
 import type { Layer, LayerPath } from './layer.js';
-import { openInShadow, readBytes } from './read.js';
+import { readBytes, useInShadow } from './read.js';
 import { scanEntered } from './scan.js';
 
 /** Bytes of the largest file that is read ahead, as it is in memory then. */
@@ -65,13 +65,7 @@ export class ReadAhead {
 
   /** As the guest finds it, so that no link of its leads out of the layer. Anything may be there by now, or nothing. */
   #readFile(path: LayerPath, settled: bigint): Omit<EarlyContent, 'path'> | undefined {
-    const descriptor = openInShadow(this.#layer.merged, path);
-    if (descriptor === undefined) return undefined;
-    try {
-      return this.#readOpen(descriptor, settled);
-    } finally {
-      closeSync(descriptor);
-    }
+    return useInShadow(this.#layer.merged, path, (descriptor) => this.#readOpen(descriptor, settled));
   }
 
   #readOpen(descriptor: number, settled: bigint): Omit<EarlyContent, 'path'> | undefined {

@@ -19,17 +19,25 @@ function open(root: string, path: string, onlyKnown: boolean): number | undefine
   return check(`open ${path} in the guest's tree`, descriptor);
 }
 
-/** The path of the guest without symbolic links; undefined when nothing is there. */
-export function resolveInShadow(root: string, path: string): Buffer | undefined {
-  const descriptor = open(root, path, true);
+/** What `use` makes of a file of the guest while it is open, as {@link openInShadow}; undefined when nothing is there. */
+export function useInShadow<T>(root: string, path: string, use: (descriptor: number) => T): T | undefined {
+  return closed(openInShadow(root, path), use);
+}
+
+function closed<T>(descriptor: number | undefined, use: (descriptor: number) => T): T | undefined {
   if (descriptor === undefined) return undefined;
   try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`, 'buffer').subarray(
-      Buffer.byteLength(realpathSync(root)),
-    );
+    return use(descriptor);
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** The path of the guest without symbolic links; undefined when nothing is there. */
+export function resolveInShadow(root: string, path: string): Buffer | undefined {
+  return closed(open(root, path, true), (descriptor) =>
+    readlinkSync(`/proc/self/fd/${descriptor}`, 'buffer').subarray(Buffer.byteLength(realpathSync(root))),
+  );
 }
 
 /**
@@ -39,9 +47,7 @@ export function resolveInShadow(root: string, path: string): Buffer | undefined 
  * @throws OuaError `GUEST_UNSUPPORTED` when it is no regular file or longer than `limit`
  */
 export function readInShadow(root: string, path: string, limit: number): Buffer | undefined {
-  const descriptor = openInShadow(root, path);
-  if (descriptor === undefined) return undefined;
-  try {
+  return useInShadow(root, path, (descriptor) => {
     const status = fstatSync(descriptor);
     if (!status.isFile() || status.size > limit)
       throw new OuaError(
@@ -50,9 +56,7 @@ export function readInShadow(root: string, path: string, limit: number): Buffer 
         'repair it in the guest',
       );
     return readBytes(descriptor, Buffer.alloc(status.size));
-  } finally {
-    closeSync(descriptor);
-  }
+  });
 }
 
 /** Fills a buffer with the bytes of an open file from its begin on; returns as much of it as the file had bytes for. */
@@ -65,11 +69,8 @@ export function readBytes(descriptor: number, bytes: Buffer): Buffer {
 
 /** Names in a directory of the guest; none when there is no such directory. */
 export function namesInShadow(root: string, path: string): string[] {
-  const descriptor = openInShadow(root, path);
-  if (descriptor === undefined) return [];
-  try {
-    return fstatSync(descriptor).isDirectory() ? readdirSync(`/proc/self/fd/${descriptor}`) : [];
-  } finally {
-    closeSync(descriptor);
-  }
+  const names = useInShadow(root, path, (descriptor) =>
+    fstatSync(descriptor).isDirectory() ? readdirSync(`/proc/self/fd/${descriptor}`) : [],
+  );
+  return names ?? [];
 }
