@@ -1,6 +1,6 @@
 /** systemctl(1): what acts, what asks, what only works on files. As of systemd 252. */
 import { parseOptions, type CommandLine } from './options.js';
-import { isPattern, unitName } from './unit-files.js';
+import { isGenerated, isPattern, unitName } from './unit-files.js';
 import type { UnitState, Units } from './units.js';
 import { answer, files, live, whole, type ProgramCall, type Verdict } from './verdict.js';
 
@@ -204,7 +204,7 @@ const properties: Readonly<Record<string, (state: UnitState, units: Units) => st
   Id: ({ name }) => name,
   ActiveState: ({ active }) => (active ? 'active' : 'inactive'),
   LoadState: ({ file }) => ({ missing: 'not-found', masked: 'masked', loaded: 'loaded' })[file.state],
-  FragmentPath: ({ file }) => (file.state === 'loaded' && !generated(file.path) ? file.path : ''),
+  FragmentPath: ({ file }) => (file.state === 'loaded' && !isGenerated(file.path) ? file.path : ''),
   SourcePath: (state, units) => units.settings(state, 'Unit', 'SourcePath').at(-1) ?? '',
   CanReload: (state, units) =>
     units.settings(state, 'Service', 'ExecReload').length > 0 ||
@@ -218,7 +218,6 @@ const properties: Readonly<Record<string, (state: UnitState, units: Units) => st
           .at(-1) ?? state.name.replace(/\.[a-z]+$/, '.service'))
       : '',
 };
-const generated = (path: string) => path.startsWith('/run/systemd/generator');
 
 const show: Query = ({ options }, names, units) => {
   const given = options.get('property') ?? options.get('p') ?? options.get('P');

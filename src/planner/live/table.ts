@@ -182,43 +182,21 @@ function updateInitramfs({ name, argv, environment }: ProgramCall): Verdict {
 }
 
 const modprobeValued = new Set(['d', 'dirname', 'C', 'config', 'S', 'set-version']);
+/** Options of modprobe(8) that only look at files. */
+const modprobeLooks = [
+  ...['D', 'show-depends', 'n', 'dry-run', 'show', 'c', 'showconfig', 'show-config', 'R', 'resolve-alias'],
+  ...['show-modversions', 'dump-modversions', 'show-exports', 'V', 'version', 'h', 'help'],
+];
+/** Those with which what is loaded already matters, or of several modules some may be loaded. */
+const modprobeUnsure = ['r', 'remove', 'a', 'all', 'first-time'];
 
-/** Scripts often try to load what a kernel may not have. Whether it has one module is in files; of several some may be loaded. */
-function modprobe(call: ProgramCall): Verdict {
-  const { argv } = call;
-  const verdict = filesIf(
-    [
-      'D',
-      'show-depends',
-      'n',
-      'dry-run',
-      'show',
-      'c',
-      'showconfig',
-      'show-config',
-      'R',
-      'resolve-alias',
-      'show-modversions',
-      'dump-modversions',
-      'show-exports',
-      'V',
-      'version',
-      'h',
-      'help',
-    ],
-    [],
-    live,
-    modprobeValued,
-  )(call);
+/** Scripts often try to load what a kernel may not have: whether it has it is in files. */
+function modprobe({ argv }: ProgramCall): Verdict {
   const { options } = parseOptions(argv, modprobeValued);
-  const other = ['r', 'remove', 'a', 'all', 'first-time'].some((name) => options.has(name));
-  if (verdict !== live || other) return verdict;
-  return {
-    kind: 'both',
-    argv: [argv[0]!, '-n', ...argv.slice(1)],
-    actions: [argv],
-    done: () => undefined,
-  };
+  if (modprobeLooks.some((name) => options.has(name))) return files();
+  if (modprobeUnsure.some((name) => options.has(name))) return live;
+  const [program = 'modprobe', ...rest] = argv;
+  return { kind: 'both', argv: [program, '-n', ...rest], actions: [argv], done: () => undefined };
 }
 
 function dbusSend({ argv, discards }: ProgramCall): Verdict {

@@ -1,7 +1,10 @@
 /** Unit files of the guest: systemd.unit(5), UNIT FILE LOAD PATH. */
 import { posix } from 'node:path';
 import { namesInShadow, readInShadow, resolveInShadow } from '../../shadow/fs/read.js';
-import { scriptUnits, type ScriptUnit } from './init-scripts.js';
+import { hasScript, scriptUnits, type ScriptUnit } from './init-scripts.js';
+
+/** Where the manager's generators have put the units of init scripts. */
+const late = '/run/systemd/generator.late';
 
 /** Where the system manager looks, what comes first wins. */
 const unitDirectories = [
@@ -17,11 +20,8 @@ const unitDirectories = [
   '/usr/local/lib/systemd/system',
   '/usr/lib/systemd/system',
   '/lib/systemd/system',
-  '/run/systemd/generator.late',
+  late,
 ];
-
-/** Where the manager's generators have put the units of init scripts. */
-const late = unitDirectories.at(-1)!;
 
 const unitTypes = 'service|socket|device|mount|automount|swap|target|path|timer|slice|scope';
 const typed = new RegExp(`\\.(${unitTypes})$`);
@@ -52,6 +52,9 @@ export function unitName(name: string): string {
 /** Whether a name is a pattern, which matches units that are loaded. */
 export const isPattern = (name: string): boolean => /[*?]/.test(name);
 
+/** Whether a unit's file was made by one of the manager's generators, systemd.generator(7). */
+export const isGenerated = (path: string): boolean => path.startsWith('/run/systemd/generator');
+
 /** `foo@.service` of `foo@bar.service`; undefined when it is no instance. */
 function templateOf(name: string): string | undefined {
   const parts = /^([^@]+@)[^@]+(\.[a-z]+)$/.exec(name);
@@ -74,6 +77,11 @@ export class UnitFiles {
     const directories = unitDirectories.filter((directory) => directory !== late);
     const names = directories.flatMap((directory) => namesInShadow(this.#root, directory));
     this.#ofScripts = scriptUnits(this.#root, new Set(names));
+  }
+
+  /** Whether a service has an init script, perhaps besides a unit. */
+  hasScript(name: string): boolean {
+    return hasScript(this.#root, name);
   }
 
   find(name: string): UnitFile {

@@ -1,6 +1,5 @@
 import { namesInShadow } from '../../shadow/fs/read.js';
-import { hasScript } from './init-scripts.js';
-import { isPattern, UnitFiles, unitName, type UnitFile, type UnitText } from './unit-files.js';
+import { isGenerated, isPattern, UnitFiles, unitName, type UnitFile, type UnitText } from './unit-files.js';
 
 /**
  * The manager links `invocation:<unit>` here for each unit that is active, and takes the link away when it no longer
@@ -8,9 +7,6 @@ import { isPattern, UnitFiles, unitName, type UnitFile, type UnitText } from './
  */
 const exportedState = '/run/systemd/units';
 const exported = 'invocation:';
-
-/** Where what generators have made is. */
-const generated = '/run/systemd/generator';
 
 /** systemd.unit(5): who names another unit in one of these is stopped when that one is, */
 const stoppedWith = ['Requires', 'Requisite', 'BindsTo', 'PartOf'];
@@ -36,7 +32,6 @@ export interface UnitState {
  * guest's memory, and what the recorded actions have made of it since.
  */
 export class Units {
-  readonly #root: string;
   readonly #files: UnitFiles;
   readonly #active: Set<string>;
   readonly #stopped = new Set<string>();
@@ -44,7 +39,6 @@ export class Units {
 
   /** @param root the guest's `/` on the host, with its `/run` */
   constructor(root: string) {
-    this.#root = root;
     this.#files = new UnitFiles(root);
     const names = namesInShadow(root, exportedState).filter((name) => name.startsWith(exported));
     this.#active = new Set(names.map((name) => name.slice(exported.length)));
@@ -74,12 +68,12 @@ export class Units {
   /** Whether a unit has a file of its own, or is masked. */
   hasFile(given: string): boolean {
     const { file } = this.state(given);
-    return file.state === 'masked' || (file.state === 'loaded' && !file.path.startsWith(generated));
+    return file.state === 'masked' || (file.state === 'loaded' && !isGenerated(file.path));
   }
 
   /** Whether a service has an init script, perhaps besides a unit. */
   hasInitScript(given: string): boolean {
-    return hasScript(this.#root, unitName(given));
+    return this.#files.hasScript(unitName(given));
   }
 
   /** An action was recorded that has the manager read its units anew, and make those of init scripts. */
